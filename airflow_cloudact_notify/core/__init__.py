@@ -1,0 +1,1 @@
+"""The engine: who hears what, how, and how often. Imports no Airflow."""

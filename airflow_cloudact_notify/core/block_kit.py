@@ -1,0 +1,74 @@
+"""Slack's Block Kit: escaping, and blocks that stay within Slack's limits, visibly cut where they must be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+Block = dict[str, Any]
+
+# https://docs.slack.dev/reference/block-kit/blocks/ and the constants of slack_sdk.models.blocks
+MAX_SECTION = 3000
+MAX_FIELD = 2000
+MAX_FIELDS = 10
+MAX_BUTTONS = 25
+MAX_BUTTON_TEXT = 75
+MAX_URL = 3000
+MAX_BLOCKS = 50
+# https://docs.slack.dev/reference/methods/chat.postMessage - "keep it below 4,000 characters"
+MAX_TEXT = 4000
+
+CUT = "… (cut)"
+_BROKEN_ENTITY = re.compile(r"&[a-z]{0,4}$")
+
+
+def escape(text: str) -> str:
+    """Return ``text`` so that Slack shows it as it is: no mention, link or entity can come of it."""
+    printable = "".join(c for c in text if c in "\n\t" or c.isprintable())
+    return printable.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def fit(escaped: str, limit: int) -> str:
+    """Return escaped text of at most ``limit`` characters, never cut inside an entity."""
+    if len(escaped) <= limit:
+        return escaped
+    return _BROKEN_ENTITY.sub("", escaped[: limit - len(CUT)]) + CUT
+
+
+def section(mrkdwn: str) -> Block:
+    """A paragraph of mrkdwn that is already escaped."""
+    return {"type": "section", "text": _mrkdwn(fit(mrkdwn, MAX_SECTION))}
+
+
+def facts(pairs: Iterable[tuple[str, str]]) -> Iterator[Block]:
+    """Sections of two columns, at most ten facts each."""
+    fields = [_mrkdwn(fit(f"*{escape(name)}*\n{escape(value)}", MAX_FIELD)) for name, value in pairs]
+    for start in range(0, len(fields), MAX_FIELDS):
+        yield {"type": "section", "fields": fields[start : start + MAX_FIELDS]}
+
+
+def code(text: str) -> Block:
+    """Fixed-width text. Back-ticks in it cannot end the block early."""
+    safe = escape(text).replace("```", "'''")
+    return {"type": "section", "text": _mrkdwn(f"```{fit(safe, MAX_SECTION - 6)}```")}
+
+
+def buttons(links: Iterable[tuple[str, str]]) -> Iterator[Block]:
+    """A row of link buttons; a URL that Slack would refuse is left out."""
+    elements = [
+        {"type": "button", "text": {"type": "plain_text", "text": name[:MAX_BUTTON_TEXT]}, "url": url}
+        for name, url in links
+        if len(url) <= MAX_URL and url.startswith(("http://", "https://"))
+    ]
+    if elements:
+        yield {"type": "actions", "elements": elements[:MAX_BUTTONS]}
+
+
+def context(text: str) -> Block:
+    """A small grey line."""
+    return {"type": "context", "elements": [_mrkdwn(fit(escape(text), MAX_SECTION))]}
+
+
+def _mrkdwn(text: str) -> dict[str, str]:
+    return {"type": "mrkdwn", "text": text or " "}

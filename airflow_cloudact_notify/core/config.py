@@ -1,0 +1,110 @@
+"""The models behind a configuration file. Fields and defaults are those of the original system."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from airflow_cloudact_notify.core.enums import (
+    DERIVED_FROM_FAILURE,
+    NotificationEvent,
+    NotificationProvider,
+    NotificationSeverity,
+)
+from airflow_cloudact_notify.core.providers.base import DestinationConfig
+from airflow_cloudact_notify.core.providers.email import EmailConfig
+from airflow_cloudact_notify.core.providers.slack import SlackConfig
+
+DEFAULT_COOLDOWN_SECONDS = 300
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+
+class EventTriggerConfig(_Section):
+    """What to do about one event.
+
+    ``cooldown_seconds`` left out means 300 for severities of warning and above and none for info; ``null`` or 0
+    means none. ``providers`` left out means the file's ``default_provider``.
+    """
+
+    event: NotificationEvent
+    enabled: bool = True
+    severity: NotificationSeverity | None = None
+    providers: list[NotificationProvider] | None = Field(default=None, min_length=1)
+    template: str | None = None
+    cooldown_seconds: int | None = Field(default=None, ge=0)
+
+    def cooldown_for(self, severity: NotificationSeverity) -> int:
+        """Return the seconds for which repeats are held back; 0 for none."""
+        if "cooldown_seconds" in self.model_fields_set:
+            return self.cooldown_seconds or 0
+        return default_cooldown(severity)
+
+
+def default_cooldown(severity: NotificationSeverity) -> int:
+    """Return the cooldown of an event whose trigger names none, in seconds."""
+    return DEFAULT_COOLDOWN_SECONDS if severity >= NotificationSeverity.WARNING else 0
+
+
+class NotificationRetryConfig(_Section):
+    """How often one destination is tried, and how long to wait in between."""
+
+    max_attempts: int = Field(default=3, ge=1, le=10)
+    initial_delay_seconds: float = Field(default=5, ge=0)
+    max_delay_seconds: float = Field(default=300, ge=0)
+    exponential_backoff: bool = True
+
+
+class NotificationConfig(_Section):
+    """One configuration file, a tenant's or the root's."""
+
+    schema_: str | None = Field(default=None, alias="$schema")
+    enabled: bool = True
+    extends: Literal["root"] | None = None
+    tenant_id: str | None = None
+    description: str | None = None
+    default_provider: NotificationProvider = NotificationProvider.EMAIL
+    email: EmailConfig = EmailConfig()
+    slack: SlackConfig = SlackConfig()
+    event_triggers: list[EventTriggerConfig] = []
+    retry_config: NotificationRetryConfig = NotificationRetryConfig()
+    timeout_seconds: float = Field(default=30, ge=5, le=120)
+
+    @model_validator(mode="after")
+    def _one_trigger_an_event(self) -> Self:
+        events = [trigger.event for trigger in self.event_triggers]
+        twice = sorted({event for event in events if events.count(event) > 1})
+        if twice:
+            raise ValueError(f"event_triggers has more than one trigger for {', '.join(twice)}")
+        return self
+
+    def destination(self, provider: NotificationProvider) -> DestinationConfig:
+        """Return the section of a destination."""
+        section: DestinationConfig = getattr(self, provider.value)
+        return section
+
+    def enabled_destinations(self) -> tuple[NotificationProvider, ...]:
+        """Return the destinations that are switched on, in the order of the enum."""
+        return tuple(name for name in destinations() if self.destination(name).enabled)
+
+    def trigger(self, event: NotificationEvent) -> EventTriggerConfig | None:
+        """Return the trigger that an event follows.
+
+        An event that was derived from a failure and has none of its own follows ``pipeline_failure``'s.
+        """
+        triggers = {trigger.event: trigger for trigger in self.event_triggers}
+        if event in DERIVED_FROM_FAILURE and event not in triggers:
+            return triggers.get(NotificationEvent.PIPELINE_FAILURE)
+        return triggers.get(event)
+
+
+def destinations(
+    providers: Iterable[NotificationProvider] | None = None,
+) -> tuple[NotificationProvider, ...]:
+    """Return single destinations for provider names, each once; all that exist when none are named."""
+    names = NotificationProvider if providers is None else providers
+    return tuple(dict.fromkeys(single for name in names for single in name.expand()))

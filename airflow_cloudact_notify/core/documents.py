@@ -1,0 +1,186 @@
+"""From a file's bytes to a validated configuration, every mistake told with its key and its remedy."""
+
+from __future__ import annotations
+
+import codecs
+import difflib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from airflow_cloudact_notify.core.config import NotificationConfig, destinations
+from airflow_cloudact_notify.core.errors import ConfigProblem, ConfigurationError
+from airflow_cloudact_notify.core.providers.base import DestinationConfig
+
+Document = dict[str, Any]
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+_BOMS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def parse(content: bytes, file: str) -> Document:
+    """Return the JSON object a file holds.
+
+    :raises ConfigurationError: when it holds something else, or names a key twice.
+    """
+    if content.startswith(_BOMS):
+        raise _refusal(file, "it starts with a byte-order mark", "Save it as UTF-8 without BOM.")
+    try:
+        document = json.loads(content.decode("utf-8"), object_pairs_hook=_without_twins)
+    except UnicodeDecodeError as error:
+        raise _refusal(file, f"byte {error.start} is not UTF-8", "Save it as UTF-8.") from None
+    except json.JSONDecodeError as error:
+        reason = f"not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}"
+        raise _refusal(file, reason, "Correct the syntax there.") from None
+    except RecursionError:
+        raise _refusal(file, "it is nested too deeply", "Keep to the documented keys.") from None
+    except KeyError as error:
+        raise _refusal(
+            file, "the key stands twice in one object", "Keep one of the two.", error.args[0]
+        ) from None
+    if not isinstance(document, dict):
+        raise _refusal(file, "it is not a JSON object", "Put the settings between { and }.")
+    return document
+
+
+def _refusal(file: str, reason: str, remedy: str, key: str = "") -> ConfigurationError:
+    return ConfigurationError(ConfigProblem(file, key, reason, remedy))
+
+
+def _without_twins(pairs: Sequence[tuple[str, Any]]) -> Document:
+    document: Document = {}
+    for name, value in pairs:
+        if name in document:
+            raise KeyError(name)
+        document[name] = value
+    return document
+
+
+def validate(document: Document, file: str) -> NotificationConfig:
+    """Return the configuration a document describes.
+
+    :raises ConfigurationError: with every mistake in it. No value is quoted, since any may be a secret.
+    """
+    return validate_section(NotificationConfig, document, file)
+
+
+def validate_section(model: type[ModelT], document: Mapping[str, Any], file: str) -> ModelT:
+    """Return a model made from a document, or from a section of one.
+
+    :raises ConfigurationError: as ``validate`` does.
+    """
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        problems = [_problem(model, details, file) for details in error.errors()]
+        raise ConfigurationError(*problems) from None
+
+
+def merge(over: Document, under: Document) -> Document:
+    """Return ``over`` completed, key by key, with what only ``under`` has.
+
+    A server and its credentials are one unit: a section of ``over`` that names any part of it inherits no other part.
+    Triggers are completed by event.
+    """
+    merged = {**under, **over}
+    for name, section_type in destination_sections().items():
+        upper, lower = over.get(name), under.get(name)
+        if isinstance(upper, Mapping) and isinstance(lower, Mapping):
+            unit = section_type.SERVER_KEYS if section_type.SERVER_KEYS & upper.keys() else ()
+            merged[name] = {**{key: value for key, value in lower.items() if key not in unit}, **upper}
+    if isinstance(over.get("retry_config"), Mapping) and isinstance(under.get("retry_config"), Mapping):
+        merged["retry_config"] = {**under["retry_config"], **over["retry_config"]}
+    if isinstance(over.get("event_triggers"), list) and isinstance(under.get("event_triggers"), list):
+        own = {_event(trigger) for trigger in over["event_triggers"]}
+        inherited = [t for t in under["event_triggers"] if _event(t) not in own]
+        merged["event_triggers"] = over["event_triggers"] + inherited
+    return merged
+
+
+def destination_sections() -> dict[str, type[DestinationConfig]]:
+    """Return the name of every destination's section and its model."""
+    fields = NotificationConfig.model_fields
+    return {
+        name.value: annotation
+        for name in destinations()
+        if isinstance(annotation := fields[name.value].annotation, type)
+        and issubclass(annotation, DestinationConfig)
+    }
+
+
+def connections(document: Document) -> Iterator[tuple[str, str]]:
+    """Yield the destinations that name a connection, and its id."""
+    for name in destination_sections():
+        section = document.get(name)
+        if isinstance(section, Mapping) and isinstance(section.get("conn_id"), str):
+            yield name, section["conn_id"]
+
+
+def _event(trigger: Any) -> Any:
+    return trigger.get("event") if isinstance(trigger, Mapping) else None
+
+
+def _problem(model: type[BaseModel], details: Any, file: str) -> ConfigProblem:
+    key = _dotted(details["loc"])
+    kind, context = details["type"], details.get("ctx") or {}
+    if kind == "extra_forbidden":
+        known = _known_keys(model, details["loc"][:-1])
+        hint = _did_you_mean(str(details["loc"][-1]), known)
+        return ConfigProblem(file, key, "unknown key", hint or f"Known here: {', '.join(known)}.")
+    if kind == "enum":
+        # "'a', 'b' or 'c'"; the mistaken word itself is not repeated.
+        options = context["expected"].replace("'", "").replace(" or ", ", ").split(", ")
+        hint = _did_you_mean(str(details["input"]), options)
+        return ConfigProblem(file, key, "not one of the allowed words", hint or f"Use {context['expected']}.")
+    if kind == "value_error":
+        reason, _, remedy = str(context["error"]).partition("; ")
+        return ConfigProblem(file, key, reason, _sentence(remedy or "Correct it"))
+    return ConfigProblem(file, key, _lowered(details["msg"]), _REMEDIES.get(kind, "Correct the value."))
+
+
+_REMEDIES = {
+    "bool_parsing": "Use true or false.",
+    "bool_type": "Use true or false.",
+    "int_parsing": "Use a whole number without quotes.",
+    "int_from_float": "Use a whole number.",
+    "float_parsing": "Use a number without quotes.",
+    "list_type": "Put the values between [ and ].",
+    "string_type": "Put the value between double quotes.",
+    "literal_error": 'The only base to extend is "root".',
+    "too_short": 'Name at least one, or set "enabled": false.',
+    "greater_than_equal": "Use a value in the allowed range.",
+    "less_than_equal": "Use a value in the allowed range.",
+}
+
+
+def _dotted(location: Iterable[int | str]) -> str:
+    return ".".join(map(str, location))
+
+
+def _known_keys(model: type[BaseModel], location: Iterable[int | str]) -> list[str]:
+    for part in location:
+        if isinstance(part, str):
+            model = _model_in(model.model_fields[part].annotation)
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _model_in(annotation: Any) -> type[BaseModel]:
+    """Return the model of a field: itself, or what its list holds."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return _model_in(annotation.__args__[0])
+
+
+def _did_you_mean(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"Did you mean '{close[0]}'?" if close else ""
+
+
+def _lowered(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")

@@ -1,0 +1,81 @@
+"""What can be raised.
+
+* ``CloudActNotifyError``
+    * ``ConfigurationError`` (also ``ValueError``): a file or setting is wrong; says which, where, and the remedy
+        * ``InvalidTenantIdError``: the tenant id could not be a folder name
+    * ``DeliveryError``: one attempt at one destination failed; raised by providers, turned into a result by delivery
+    * ``DeliveryFailedError``: what ``NotificationReport.raise_for_failures()`` raises
+    * ``OutOfTimeError``: a call to Airflow did not answer within the callback's budget
+    * ``StateUnavailable``: the state store could not be read or written; callers fail open
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from airflow_cloudact_notify.core.enums import FailureReason
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigProblem:
+    """One mistake in a configuration: the file (or setting) it is in, the key, the reason, what to do."""
+
+    file: str
+    key: str
+    reason: str
+    remedy: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}: {self.key}" if self.key else self.file
+        return f"{place}: {self.reason}. {self.remedy}"
+
+
+class CloudActNotifyError(Exception):
+    """Base of every error of this package."""
+
+
+class ConfigurationError(CloudActNotifyError, ValueError):
+    """A configuration cannot be used; ``problems`` lists every mistake found."""
+
+    def __init__(self, *problems: ConfigProblem) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+class InvalidTenantIdError(ConfigurationError):
+    """A tenant id is not a safe folder name."""
+
+
+class DeliveryError(CloudActNotifyError):
+    """One attempt failed.
+
+    :param retry_after: seconds the server asked to wait, when it did.
+    """
+
+    def __init__(self, reason: FailureReason, detail: str, *, retry_after: float | None = None) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+        self.retry_after = retry_after
+
+
+class DeliveryFailedError(CloudActNotifyError):
+    """At least one destination did not take the notification."""
+
+    def __init__(self, failures: Sequence[str]) -> None:
+        super().__init__("; ".join(failures))
+        self.failures = tuple(failures)
+
+
+class OutOfTimeError(CloudActNotifyError):
+    """A bounded call did not return in time, or was not tried because an earlier one did not."""
+
+
+class StateUnavailable(CloudActNotifyError):  # noqa: N818 - the name says the state, as StopIteration does
+    """The state store did not answer; ``operation`` names the call and ``why`` the cause."""
+
+    def __init__(self, operation: str, why: str) -> None:
+        super().__init__(f"{operation}: {why}")
+        self.operation = operation
+        self.why = why

@@ -1,0 +1,104 @@
+"""One HTTP request, with what can go wrong told in our words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from airflow_cloudact_notify.core.enums import FailureReason
+from airflow_cloudact_notify.core.errors import DeliveryError
+
+if TYPE_CHECKING:
+    import requests
+
+MAX_BODY = 4096
+"""Bytes of an answer that are read."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """A server's answer; ``retry_after`` in seconds, when it asked for a wait."""
+
+    status: int
+    body: str
+    retry_after: float | None
+
+
+def post_json(
+    session: requests.Session, url: str, payload: Mapping[str, Any], *, timeout: float
+) -> HttpAnswer:
+    """Post once, without following redirects.
+
+    :param timeout: seconds for connecting, and again between two bytes of the answer.
+    :raises DeliveryError: when no answer came. The text names the host, never the URL, which may be a secret.
+    """
+    # requests costs some 30 ms to import: only who sends by HTTP pays for it.
+    import requests
+
+    host = urlsplit(url).hostname or "the webhook"
+    try:
+        with session.post(url, json=payload, timeout=timeout, allow_redirects=False, stream=True) as answer:
+            body = answer.raw.read(MAX_BODY, decode_content=True).decode("utf-8", "replace")
+            return HttpAnswer(
+                answer.status_code, body.strip(), retry_after(answer.headers.get("Retry-After"))
+            )
+    except requests.exceptions.SSLError:
+        raise DeliveryError(FailureReason.TLS, f"the certificate of {host} is not trusted") from None
+    except requests.exceptions.Timeout:
+        raise DeliveryError(FailureReason.TIMEOUT, f"{host} did not answer within {timeout:.0f} s") from None
+    except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema):
+        raise DeliveryError(FailureReason.MISCONFIGURED, "the webhook URL is not usable") from None
+    except (requests.exceptions.RequestException, OSError) as error:
+        raise DeliveryError(FailureReason.UNREACHABLE, f"no connection to {host}: {_cause(error)}") from None
+
+
+def reason_of_status(status: int) -> FailureReason | None:
+    """Return what a status means, ``None`` for success. Redirects are not followed and count as a wrong address."""
+    if 200 <= status < 300:
+        return None
+    if status == 429:
+        return FailureReason.RATE_LIMITED
+    if status in (408, 425) or status >= 500:
+        return FailureReason.SERVER_ERROR
+    if status in (401, 403):
+        return FailureReason.AUTH
+    if status in (404, 410) or status < 400:
+        return FailureReason.NOT_FOUND
+    return FailureReason.REJECTED
+
+
+def retry_after(header: str | None, now: datetime | None = None) -> float | None:
+    """Return the seconds of a ``Retry-After`` header (a number or an HTTP date), ``None`` when absent or nonsense."""
+    if not header:
+        return None
+    try:
+        seconds = float(header)
+    except ValueError:
+        try:
+            until = parsedate_to_datetime(header)
+        except ValueError:
+            return None
+        if until.tzinfo is None:
+            until = until.replace(tzinfo=UTC)
+        seconds = (until - (now or datetime.now(UTC))).total_seconds()
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _cause(error: BaseException) -> str:
+    """Return the innermost cause in a word or two: the outer texts quote the URL."""
+    while inner := (error.__cause__ or error.__context__ or _wrapped(error)):
+        error = inner
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return type(error).__name__
+
+
+def _wrapped(error: BaseException) -> BaseException | None:
+    """urllib3 and requests hand the cause over as an argument or as ``reason``."""
+    candidates = (getattr(error, "reason", None), *error.args)
+    return next((c for c in candidates if isinstance(c, BaseException) and c is not error), None)

@@ -1,0 +1,91 @@
+"""``NotificationMessage``: what is told, frozen, plain, and masked from the moment it exists."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from airflow_cloudact_notify.core.enums import NotificationEvent, NotificationSeverity
+from airflow_cloudact_notify.core.masking import mask, plain
+
+MaskedText = Annotated[str, AfterValidator(mask)]
+
+
+def _plain_details(value: Any) -> dict[str, Any]:
+    if value is None:
+        return {}
+    masked = plain(value)
+    return masked if isinstance(masked, dict) else {"details": masked}
+
+
+class MessageKind(StrEnum):
+    """What sort of message it is; each goes through the same steps."""
+
+    ALERT = "alert"
+    TEST = "test"
+
+
+class NotificationMessage(BaseModel):
+    """One notification, before it is rendered for any destination.
+
+    Texts and details are masked when the message is made, so no later step can leak what they held.
+
+    ``pipeline_id`` is the dag_id, ``pipeline_logging_id`` the run_id. ``duration_ms`` is in milliseconds.
+    ``severity`` is the caller's; left out, the trigger's or the event's own applies.
+    ``dedup_key`` narrows the cooldown that the message shares with others of its tenant, event and pipeline.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tenant_id: str | None = None
+    event: NotificationEvent
+    severity: NotificationSeverity | None = None
+    title: MaskedText = ""
+    message: MaskedText = ""
+    pipeline_id: str | None = None
+    pipeline_logging_id: str | None = None
+    task_id: str | None = None
+    map_index: int | None = Field(default=None, ge=0)
+    try_number: int | None = None
+    max_tries: int | None = None
+    details: Annotated[dict[str, Any], BeforeValidator(_plain_details)] = {}
+    duration_ms: float | None = None
+    occurred_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
+    log_url: MaskedText | None = None
+    dedup_key: str | None = None
+    kind: MessageKind = MessageKind.ALERT
+    message_id: str = Field(default_factory=lambda: uuid.uuid4().hex)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_title(cls, data: Any) -> Any:
+        if isinstance(data, dict) and not data.get("title") and "event" in data:
+            event = NotificationEvent(data["event"])
+            return {**data, "title": default_title(event, data.get("pipeline_id"))}
+        return data
+
+    @property
+    def effective_severity(self) -> NotificationSeverity:
+        """The severity to show: the message's, else its event's own."""
+        return self.severity or self.event.default_severity
+
+
+_TITLES = {
+    NotificationEvent.PIPELINE_STARTED: "Pipeline started",
+    NotificationEvent.PIPELINE_SUCCESS: "Pipeline succeeded",
+    NotificationEvent.PIPELINE_FAILURE: "Pipeline failed",
+    NotificationEvent.PIPELINE_WARNING: "Pipeline warning",
+    NotificationEvent.DATA_QUALITY_FAILURE: "Data quality check failed",
+    NotificationEvent.DATA_QUALITY_WARNING: "Data quality warning",
+    NotificationEvent.RATE_LIMIT_EXCEEDED: "Rate limit exceeded",
+    NotificationEvent.SYSTEM_ERROR: "System error",
+}
+
+
+def default_title(event: NotificationEvent, pipeline_id: str | None) -> str:
+    """Return the headline of an event for which the caller named none."""
+    return f"{_TITLES[event]}: {pipeline_id}" if pipeline_id else _TITLES[event]

@@ -1,0 +1,109 @@
+"""What a provider is: a configuration section beside a class that renders a message and tries once to send it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Generic, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, SecretStr, model_validator
+
+from airflow_cloudact_notify.core.errors import ConfigProblem, ConfigurationError
+from airflow_cloudact_notify.core.message import NotificationMessage
+
+
+class DestinationConfig(BaseModel):
+    """A destination's section of a configuration file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    SERVER_KEYS: ClassVar[frozenset[str]]
+    """The server and its credentials: one unit, never mixed from two sources."""
+
+    enabled: bool = False
+    conn_id: str | None = None
+    """The Airflow connection that names the server and its credentials."""
+
+    @model_validator(mode="after")
+    def _one_source_of_credentials(self) -> Self:
+        also = sorted(self.SERVER_KEYS & self.model_fields_set - {"conn_id"})
+        if self.conn_id and also:
+            raise ValueError(
+                f"conn_id already names the server and its credentials; remove {', '.join(also)}"
+            )
+        return self
+
+    def secrets(self) -> Iterator[str]:
+        """Yield the values that must not appear in any text."""
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, SecretStr) and value.get_secret_value():
+                yield value.get_secret_value()
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSettings:
+    """What applies to every provider of a tenant, whatever its kind.
+
+    :param timeout_seconds: longest wait on a socket.
+    :param allowed_webhook_hosts: ``host`` or ``host:port`` entries a webhook may name beside the vendor's own.
+    """
+
+    timeout_seconds: float = 30.0
+    allowed_webhook_hosts: frozenset[str] = frozenset()
+
+
+def misconfigured(key: str, reason: str, remedy: str) -> ConfigurationError:
+    """Return the error for a section that cannot work; who knows the section's file puts it in."""
+    return ConfigurationError(ConfigProblem("", key, reason, remedy))
+
+
+ConfigT = TypeVar("ConfigT", bound=DestinationConfig)
+PayloadT = TypeVar("PayloadT")
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt(Generic[PayloadT]):
+    """What a server said when it took a payload.
+
+    ``refused`` names the recipients it will not serve, ``deferred`` those worth another attempt, each with its
+    answer; ``remainder`` is the payload for the latter.
+    """
+
+    refused: Mapping[str, str] = field(default_factory=dict)
+    deferred: Mapping[str, str] = field(default_factory=dict)
+    remainder: PayloadT | None = None
+
+
+class BaseNotificationProvider(ABC, Generic[ConfigT, PayloadT]):
+    """One configured destination.
+
+    ``render`` is pure; ``send`` makes exactly one attempt. Retrying, waiting and time limits are delivery's.
+    Instances are shared between threads: nothing but ``__init__`` assigns to ``self``.
+
+    :raises ConfigurationError: by ``__init__``, when the section cannot work.
+    """
+
+    def __init__(self, config: ConfigT, settings: ProviderSettings) -> None:
+        self.config = config
+        self.settings = settings
+
+    @abstractmethod
+    def render(self, message: NotificationMessage) -> PayloadT:
+        """Return what ``send`` transmits. The same message gives the same payload."""
+
+    @abstractmethod
+    def send(self, payload: PayloadT, *, timeout: float) -> Receipt[PayloadT]:
+        """Make one attempt.
+
+        :param timeout: seconds any wait on the network may last.
+        :raises DeliveryError: with the reason; nothing else is expected.
+        """
+
+    @abstractmethod
+    def check(self, *, timeout: float) -> str:
+        """Try the destination as far as possible without telling anybody, and say in words what was tried.
+
+        :raises DeliveryError: when it would not work.
+        """

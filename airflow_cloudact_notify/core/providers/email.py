@@ -1,0 +1,171 @@
+"""Email over SMTP: a text part and an HTML part, protected and verified unless the file says otherwise."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from airflow_cloudact_notify.core import smtp
+from airflow_cloudact_notify.core.enums import FailureReason, NotificationSeverity
+from airflow_cloudact_notify.core.errors import DeliveryError
+from airflow_cloudact_notify.core.message import NotificationMessage
+from airflow_cloudact_notify.core.providers.base import (
+    BaseNotificationProvider,
+    DestinationConfig,
+    ProviderSettings,
+    Receipt,
+    misconfigured,
+)
+from airflow_cloudact_notify.core.rendering import Content, content_of, cut, one_line, templates
+from airflow_cloudact_notify.core.smtp import SmtpSecurity, SmtpServer
+
+IMPLICIT_TLS_PORT = 465
+"""RFC 8314, section 3.3: submission over TLS from the first byte."""
+MAX_SUBJECT = 200
+
+_ADDRESS = re.compile(
+    r"[^@\s<>,;:\"()\[\]\\\x00-\x20]+@[^@\s<>,;:\"()\[\]\\\x00-\x20.]+(\.[^@\s<>,;:\"()\[\]\\.]+)*"
+)
+
+
+def _valid_address(address: str) -> str:
+    local, _, domain = address.rpartition("@")
+    if not _ADDRESS.fullmatch(address):
+        raise ValueError("not an email address; write it as name@example.com, without a display name")
+    if not local.isascii():
+        raise ValueError("the part before the @ has letters that most mail servers refuse; use ASCII")
+    try:
+        return f"{local}@{domain.encode('idna').decode()}" if not domain.isascii() else address
+    except UnicodeError:
+        raise ValueError("the part after the @ is not a domain name") from None
+
+
+EmailAddress = Annotated[str, AfterValidator(_valid_address)]
+
+
+class EmailConfig(DestinationConfig):
+    """The ``email`` section."""
+
+    SERVER_KEYS: ClassVar = frozenset(
+        {"smtp_host", "smtp_port", "smtp_username", "smtp_password", "smtp_use_tls", "smtp_security", "conn_id"}
+    )  # fmt: skip
+
+    smtp_host: str | None = None
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    smtp_username: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_use_tls: bool = True
+    smtp_security: SmtpSecurity | None = None
+    """Overrides what ``smtp_use_tls`` and the port imply: TLS from the first byte on 465, STARTTLS elsewhere."""
+    smtp_verify_certificate: bool = True
+    from_email: EmailAddress | None = None
+    from_name: str | None = None
+    to_emails: list[EmailAddress] = []
+    cc_emails: list[EmailAddress] = []
+    subject_prefix: str | None = None
+
+    @property
+    def security(self) -> SmtpSecurity:
+        """How the connection is protected."""
+        if self.smtp_security is not None:
+            return self.smtp_security
+        if not self.smtp_use_tls:
+            return SmtpSecurity.NONE
+        return SmtpSecurity.IMPLICIT if self.smtp_port == IMPLICIT_TLS_PORT else SmtpSecurity.STARTTLS
+
+    @property
+    def sender(self) -> str | None:
+        """The From address: ``from_email``, else a user name that is an address."""
+        if self.from_email:
+            return self.from_email
+        return self.smtp_username if _ADDRESS.fullmatch(self.smtp_username or "") else None
+
+
+@dataclass(frozen=True, slots=True)
+class EmailPayload:
+    """A mail, and who of its To and CC it goes to in this attempt."""
+
+    mail: EmailMessage
+    recipients: tuple[str, ...]
+
+
+class EmailNotificationProvider(BaseNotificationProvider[EmailConfig, EmailPayload]):
+    """Sends one mail to all recipients of the section."""
+
+    def __init__(self, config: EmailConfig, settings: ProviderSettings) -> None:
+        super().__init__(config, settings)
+        if not config.smtp_host:
+            raise misconfigured("smtp_host", "missing", "Name the mail server, or a connection with conn_id.")
+        if not config.to_emails:
+            raise misconfigured("to_emails", "nobody to send to", "Name at least one recipient.")
+        if not config.sender:
+            raise misconfigured("from_email", "missing", "Name the sender here or in the root's file.")
+        self._sender = config.sender
+        self._server = SmtpServer(
+            host=config.smtp_host,
+            port=config.smtp_port,
+            security=config.security,
+            username=config.smtp_username,
+            password=config.smtp_password.get_secret_value() if config.smtp_password else None,
+            verify=config.smtp_verify_certificate,
+        )
+
+    def render(self, message: NotificationMessage) -> EmailPayload:
+        content = content_of(message)
+        mail = EmailMessage(policy=SMTP)
+        mail["From"] = Address(one_line(self.config.from_name or ""), addr_spec=self._sender)
+        mail["To"] = _addresses(self.config.to_emails)
+        if self.config.cc_emails:
+            mail["Cc"] = _addresses(self.config.cc_emails)
+        mail["Subject"] = self._subject(content)
+        mail["Date"] = format_datetime(message.occurred_at.astimezone(UTC))
+        mail["Message-ID"] = f"<{message.message_id}@{self._sender.rpartition('@')[2]}>"
+        # RFC 3834: keeps holiday responders from answering.
+        mail["Auto-Submitted"] = "auto-generated"
+        if message.effective_severity is NotificationSeverity.CRITICAL:
+            mail["Importance"] = "high"
+            mail["X-Priority"] = "1"
+        mail.set_content(_render("email.txt.j2", content), cte="quoted-printable")
+        mail.add_alternative(_render("email.html.j2", content), subtype="html", cte="quoted-printable")
+        mail.set_boundary(f"=_{message.message_id}")
+        recipients = dict.fromkeys((*self.config.to_emails, *self.config.cc_emails))
+        return EmailPayload(mail, tuple(recipients))
+
+    def send(self, payload: EmailPayload, *, timeout: float) -> Receipt[EmailPayload]:
+        with smtp.connection(self._server, timeout=timeout) as client:
+            refused = smtp.transmit(client, payload.mail, self._sender, payload.recipients)
+        deferred = {who: str(refusal) for who, refusal in refused.items() if refusal.retryable}
+        return Receipt(
+            refused={who: str(refusal) for who, refusal in refused.items() if who not in deferred},
+            deferred=deferred,
+            remainder=replace(payload, recipients=tuple(deferred)) if deferred else None,
+        )
+
+    def check(self, *, timeout: float) -> str:
+        with smtp.connection(self._server, timeout=timeout) as client:
+            code, answer = client.noop()
+        if code != 250:
+            raise DeliveryError(FailureReason.REJECTED, f"NOOP was answered {code} {answer!r}")
+        login = f", logged in as {self._server.username}" if self._server.username else ""
+        return f"mail server {self._server.host}:{self._server.port} answers ({self._server.security}{login})"
+
+    def _subject(self, content: Content) -> str:
+        prefix = one_line(self.config.subject_prefix or "")
+        return cut(f"{prefix} {content.headline}".strip(), MAX_SUBJECT)
+
+
+def _addresses(addresses: Sequence[str]) -> tuple[Address, ...]:
+    return tuple(Address(addr_spec=address) for address in addresses)
+
+
+def _render(template: str, content: Content) -> str:
+    return templates().get_template(template).render(c=content)

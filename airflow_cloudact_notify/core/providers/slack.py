@@ -1,0 +1,201 @@
+"""Slack by incoming webhook: Block Kit in a coloured attachment, with a text for notifications."""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, SecretStr
+
+from airflow_cloudact_notify.core import block_kit
+from airflow_cloudact_notify.core.enums import FailureReason, NotificationSeverity
+from airflow_cloudact_notify.core.errors import DeliveryError
+from airflow_cloudact_notify.core.http import HttpAnswer, post_json, reason_of_status
+from airflow_cloudact_notify.core.message import NotificationMessage
+from airflow_cloudact_notify.core.providers.base import (
+    BaseNotificationProvider,
+    DestinationConfig,
+    ProviderSettings,
+    Receipt,
+    misconfigured,
+)
+from airflow_cloudact_notify.core.rendering import Content, content_of
+
+if TYPE_CHECKING:
+    import requests
+
+WEBHOOK_HOSTS = frozenset({"hooks.slack.com", "hooks.slack-gov.com"})
+
+# https://docs.slack.dev/changelog/2016/05/17/changes-to-errors-for-incoming-webhooks
+# Bodies move between statuses, so the body is asked first.
+_REASON_OF_BODY = {
+    "invalid_payload": FailureReason.REJECTED,
+    "no_text": FailureReason.REJECTED,
+    "invalid_blocks": FailureReason.REJECTED,
+    "invalid_blocks_format": FailureReason.REJECTED,
+    "too_many_attachments": FailureReason.REJECTED,
+    "missing_text_or_fallback_or_attachments": FailureReason.REJECTED,
+    "user_not_found": FailureReason.REJECTED,
+    "action_prohibited": FailureReason.AUTH,
+    "invalid_token": FailureReason.AUTH,
+    "posting_to_general_channel_denied": FailureReason.AUTH,
+    "channel_not_found": FailureReason.NOT_FOUND,
+    "channel_is_archived": FailureReason.NOT_FOUND,
+    "no_service": FailureReason.NOT_FOUND,
+    "no_service_id": FailureReason.NOT_FOUND,
+    "no_team": FailureReason.NOT_FOUND,
+    "no_active_hooks": FailureReason.NOT_FOUND,
+    "rate_limited": FailureReason.RATE_LIMITED,
+    "rollup_error": FailureReason.SERVER_ERROR,
+}
+
+_USER = re.compile(r"[UW][A-Z0-9]{2,}")
+_GROUP = re.compile(r"S[A-Z0-9]{2,}")
+
+
+def _looks_like_url(url: SecretStr) -> SecretStr:
+    text = url.get_secret_value()
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or any(c.isspace() for c in text):
+        raise ValueError("not a URL; copy it from the Slack app's page Incoming Webhooks")
+    return url
+
+
+def _known_id(mention: str) -> str:
+    bare = mention.removeprefix("<").removesuffix(">").lstrip("@!").removeprefix("subteam^")
+    if not (_USER.fullmatch(bare) or _GROUP.fullmatch(bare)):
+        raise ValueError(
+            "not a Slack id; names do not ping: use the member id (U… or W…) or the user group id (S…)"
+        )
+    return bare
+
+
+class SlackConfig(DestinationConfig):
+    """The ``slack`` section.
+
+    Webhooks of Slack apps post to the channel they were made for, under the app's name; only those of the older
+    custom integrations follow ``channel``, ``username`` and ``icon_emoji``.
+    """
+
+    SERVER_KEYS: ClassVar = frozenset({"webhook_url", "conn_id"})
+
+    webhook_url: Annotated[SecretStr, AfterValidator(_looks_like_url)] | None = None
+    channel: str | None = None
+    username: str | None = None
+    icon_emoji: str | None = None
+    mention_users: list[Annotated[str, AfterValidator(_known_id)]] = []
+    mention_channel: bool = False
+
+
+SlackPayload = dict[str, Any]
+
+
+class SlackNotificationProvider(BaseNotificationProvider[SlackConfig, SlackPayload]):
+    """Posts to one webhook."""
+
+    def __init__(self, config: SlackConfig, settings: ProviderSettings) -> None:
+        super().__init__(config, settings)
+        if config.webhook_url is None:
+            raise misconfigured("webhook_url", "missing", "Name the webhook, or a connection with conn_id.")
+        self._url = config.webhook_url.get_secret_value()
+        _check_host(self._url, settings.allowed_webhook_hosts)
+
+    def render(self, message: NotificationMessage) -> SlackPayload:
+        content = content_of(message)
+        mentions = ""
+        if message.effective_severity is NotificationSeverity.CRITICAL:
+            mentions = _mentions(self.config)
+        title = block_kit.escape(f"{content.look.emoji} {content.headline}")
+        # Slack shows the text above the attachment and in its notifications, so the headline is not repeated below.
+        payload: SlackPayload = {
+            "text": block_kit.fit(f"{mentions} *{title}*".strip(), block_kit.MAX_TEXT),
+            "attachments": [
+                {
+                    "color": content.look.colour,
+                    "fallback": block_kit.fit(title, block_kit.MAX_TEXT),
+                    "blocks": _blocks(content),
+                }
+            ],
+        }
+        legacy = {
+            "channel": self.config.channel,
+            "username": self.config.username,
+            "icon_emoji": self.config.icon_emoji,
+        }
+        return payload | {key: value for key, value in legacy.items() if value}
+
+    def send(self, payload: SlackPayload, *, timeout: float) -> Receipt[SlackPayload]:
+        answer = post_json(self._session, self._url, payload, timeout=timeout)
+        reason = _reason(answer)
+        if reason is None:
+            return Receipt()
+        raise DeliveryError(
+            reason,
+            f"Slack answered {answer.status} {_first_words(answer.body)}".strip(),
+            retry_after=answer.retry_after,
+        )
+
+    def check(self, *, timeout: float) -> str:
+        # Slack has no way of trying a webhook without posting.
+        return f"webhook on {urlsplit(self._url).hostname} looks right; it was not posted to"
+
+    @functools.cached_property
+    def _session(self) -> requests.Session:
+        import requests
+
+        return requests.Session()
+
+
+def _check_host(url: str, allowed: frozenset[str]) -> None:
+    parts = urlsplit(url)
+    if parts.hostname in allowed or parts.netloc.rpartition("@")[2].lower() in allowed:
+        return
+    if parts.hostname not in WEBHOOK_HOSTS or parts.port not in (None, 443):
+        reason = f"the webhook's host '{parts.hostname}' is not one of Slack's"
+    elif parts.scheme != "https":
+        reason = "the webhook is not https"
+    else:
+        return
+    raise misconfigured(
+        "webhook_url",
+        reason,
+        "Use a https://hooks.slack.com/… URL, or let the platform's administrator add the host to "
+        "[cloudact_notify] allowed_webhook_hosts.",
+    )
+
+
+def _blocks(content: Content) -> list[block_kit.Block]:
+    blocks: list[block_kit.Block] = []
+    if content.body and content.body != content.cause:
+        blocks.append(block_kit.section(block_kit.escape(content.body)))
+    blocks += block_kit.facts(content.facts)
+    if content.cause:
+        blocks.append(block_kit.code(content.cause))
+    blocks += block_kit.buttons(content.links)
+    # The footer has its place even when a message has more facts than Slack has blocks.
+    return [*blocks[: block_kit.MAX_BLOCKS - 1], block_kit.context(content.footer)]
+
+
+def _mentions(config: SlackConfig) -> str:
+    channel = ["<!channel>"] if config.mention_channel else []
+    people = [f"<!subteam^{who}>" if who.startswith("S") else f"<@{who}>" for who in config.mention_users]
+    return " ".join(channel + people)
+
+
+def _reason(answer: HttpAnswer) -> FailureReason | None:
+    by_status = reason_of_status(answer.status)
+    if by_status is None:
+        return None
+    # A rate limit's body is JSON: {"retry_after":1,"ok":false,"error":"rate_limited"}
+    word = next((word for word in re.findall(r"[a-z_]+", answer.body) if word in _REASON_OF_BODY), "")
+    return _REASON_OF_BODY.get(word, by_status)
+
+
+def _first_words(body: str) -> str:
+    return " ".join(body.split())[:200]

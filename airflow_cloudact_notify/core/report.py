@@ -1,0 +1,124 @@
+"""What became of a notification."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_cloudact_notify.core.enums import (
+    FailureReason,
+    NotificationProvider,
+    Outcome,
+    SuppressionReason,
+)
+from airflow_cloudact_notify.core.errors import DeliveryFailedError
+from airflow_cloudact_notify.core.message import NotificationMessage
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryResult:
+    """How one destination's part ended; truthy when delivered.
+
+    ``refused`` names the recipients a mail server refused, each with its answer, although others were served.
+    ``elapsed_ms`` covers all attempts and the waits between them.
+    """
+
+    destination: NotificationProvider
+    outcome: Outcome
+    reason: FailureReason | SuppressionReason | None = None
+    detail: str = ""
+    attempts: int = 0
+    elapsed_ms: int = 0
+    refused: dict[str, str] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return self.outcome is Outcome.DELIVERED
+
+    def __str__(self) -> str:
+        text = f"{self.destination} {self.outcome}"
+        if self.reason:
+            text += f" ({self.reason}{': ' + self.detail if self.detail else ''})"
+        if self.attempts > 1:
+            text += f" after {self.attempts} attempts"
+        if self.refused:
+            text += "; refused: " + ", ".join(f"{who} ({why})" for who, why in self.refused.items())
+        return text
+
+
+class NotificationReport(dict[NotificationProvider, DeliveryResult]):
+    """Destination to ``DeliveryResult``, for one message.
+
+    ``suppressed`` and ``reason`` say why nothing was sent when that was the decision; ``notes`` are remarks for a
+    person (a broken file, a state store that did not answer); ``config_source`` names the configuration used.
+    """
+
+    def __init__(
+        self,
+        results: Iterable[DeliveryResult] = (),
+        *,
+        message: NotificationMessage,
+        config_source: str,
+        notes: Iterable[str] = (),
+        suppressed: SuppressionReason | None = None,
+        reason: str = "",
+    ) -> None:
+        super().__init__((result.destination, result) for result in results)
+        self.message = message
+        self.config_source = config_source
+        self.notes = tuple(notes)
+        self.suppressed = suppressed
+        self.reason = reason
+
+    @property
+    def delivered(self) -> bool:
+        """Whether at least one destination took the message."""
+        return any(self.values())
+
+    @property
+    def failures(self) -> list[DeliveryResult]:
+        return [result for result in self.values() if result.outcome is Outcome.FAILED]
+
+    @property
+    def summary(self) -> str:
+        """One line for a log: who was told, and if not, why not."""
+        about = f"{self.message.event} of tenant {self.message.tenant_id or '(root)'}"
+        if self.message.pipeline_id:
+            about += f", pipeline {self.message.pipeline_id}"
+        told = "; ".join(str(result) for result in self.values())
+        if self.suppressed:
+            told = f"not sent ({self.suppressed}: {self.reason})"
+        return f"{about}: {told or 'not sent'} [{self.config_source}]"
+
+    def raise_for_failures(self) -> None:
+        """Raise ``DeliveryFailedError`` when a destination failed; do nothing otherwise."""
+        if self.failures:
+            raise DeliveryFailedError([str(result) for result in self.failures])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON-ready data, the value ``NotifyOperator`` leaves in XCom."""
+        return {
+            "tenant_id": self.message.tenant_id,
+            "event": str(self.message.event),
+            "severity": str(self.message.effective_severity),
+            "title": self.message.title,
+            "pipeline_id": self.message.pipeline_id,
+            "pipeline_logging_id": self.message.pipeline_logging_id,
+            "delivered": self.delivered,
+            "suppressed": str(self.suppressed) if self.suppressed else None,
+            "reason": self.reason,
+            "config_source": self.config_source,
+            "notes": list(self.notes),
+            "destinations": {str(name): _result_dict(result) for name, result in self.items()},
+        }
+
+
+def _result_dict(result: DeliveryResult) -> dict[str, Any]:
+    return {
+        "outcome": str(result.outcome),
+        "reason": str(result.reason) if result.reason else None,
+        "detail": result.detail,
+        "attempts": result.attempts,
+        "elapsed_ms": result.elapsed_ms,
+        "refused": dict(result.refused),
+    }

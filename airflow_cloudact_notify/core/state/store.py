@@ -1,0 +1,101 @@
+"""The store: a dumb, last-write-wins map of small texts, because that is what Airflow Variables are."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from airflow_cloudact_notify.core.budget import Caller
+from airflow_cloudact_notify.core.errors import OutOfTimeError, StateUnavailable
+
+T = TypeVar("T")
+
+PREFIX = "cloudact_notify"
+MAX_PART = 70
+"""Characters of one part of a key: four parts and the prefix stay within the 250 of Airflow's column."""
+_SAFE = re.compile(r"[A-Za-z0-9_.-]+")
+
+
+class StateStore(Protocol):
+    """Keeps texts under keys. Every method raises ``StateUnavailable``; callers fail open."""
+
+    def get(self, key: str) -> str | None: ...
+
+    def put(self, key: str, value: str) -> None: ...
+
+    def delete(self, key: str) -> None: ...
+
+    def keys(self, prefix: str) -> list[str]: ...
+
+
+def row_key(kind: str, *parts: str) -> str:
+    """Return the key of a row: readable where its parts are safe and short, else with a hash in their place.
+
+    Airflow puts a key into a URL path unquoted, and in multi-team mode refuses ``___``.
+    """
+    return ":".join((PREFIX, kind, *map(_safe, parts)))
+
+
+def _safe(part: str) -> str:
+    if _SAFE.fullmatch(part) and len(part) <= MAX_PART and "___" not in part:
+        return part
+    readable = re.sub(r"[^A-Za-z0-9.-]+", "-", part)[:30]
+    return f"{readable}~{hashlib.sha256(part.encode()).hexdigest()[:32]}"
+
+
+class MemoryStateStore:
+    """Keeps rows in this process; the oldest go when there are more than ``max_rows``."""
+
+    def __init__(self, max_rows: int = 10_000) -> None:
+        self._rows: OrderedDict[str, str] = OrderedDict()
+        self._max_rows = max_rows
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> str | None:
+        with self._lock:
+            return self._rows.get(key)
+
+    def put(self, key: str, value: str) -> None:
+        with self._lock:
+            self._rows[key] = value
+            self._rows.move_to_end(key)
+            if len(self._rows) > self._max_rows:
+                self._rows.popitem(last=False)
+
+    def delete(self, key: str) -> None:
+        with self._lock:
+            self._rows.pop(key, None)
+
+    def keys(self, prefix: str) -> list[str]:
+        with self._lock:
+            return [key for key in self._rows if key.startswith(prefix)]
+
+
+class BoundedStateStore:
+    """Lets ``inner`` answer within the time that ``call`` allows, and not at all after a time-out."""
+
+    def __init__(self, inner: StateStore, call: Caller) -> None:
+        self._inner = inner
+        self._call = call
+
+    def get(self, key: str) -> str | None:
+        return self._bounded(f"read {key}", lambda: self._inner.get(key))
+
+    def put(self, key: str, value: str) -> None:
+        self._bounded(f"write {key}", lambda: self._inner.put(key, value))
+
+    def delete(self, key: str) -> None:
+        self._bounded(f"delete {key}", lambda: self._inner.delete(key))
+
+    def keys(self, prefix: str) -> list[str]:
+        return self._bounded(f"list {prefix}*", lambda: self._inner.keys(prefix))
+
+    def _bounded(self, operation: str, function: Callable[[], T]) -> T:
+        try:
+            return self._call(operation, function)
+        except OutOfTimeError as error:
+            raise StateUnavailable(operation, str(error)) from None
