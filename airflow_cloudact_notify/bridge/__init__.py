@@ -1,0 +1,1 @@
+"""Airflow's services, made into what the engine asks for."""

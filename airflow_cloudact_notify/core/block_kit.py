@@ -25,8 +25,7 @@ _BROKEN_ENTITY = re.compile(r"&[a-z]{0,4}$")
 
 def escape(text: str) -> str:
     """Return ``text`` so that Slack shows it as it is: no mention, link or entity can come of it."""
-    printable = "".join(c for c in text if c in "\n\t" or c.isprintable())
-    return printable.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def fit(escaped: str, limit: int) -> str:

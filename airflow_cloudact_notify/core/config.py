@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from airflow_cloudact_notify.core.enums import (
     DERIVED_FROM_FAILURE,
@@ -21,7 +22,9 @@ DEFAULT_COOLDOWN_SECONDS = 300
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", str_strip_whitespace=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
 
 
 class EventTriggerConfig(_Section):
@@ -74,13 +77,15 @@ class NotificationConfig(_Section):
     retry_config: NotificationRetryConfig = NotificationRetryConfig()
     timeout_seconds: float = Field(default=30, ge=5, le=120)
 
-    @model_validator(mode="after")
-    def _one_trigger_an_event(self) -> Self:
-        events = [trigger.event for trigger in self.event_triggers]
-        twice = sorted({event for event in events if events.count(event) > 1})
+    @field_validator("event_triggers")
+    @classmethod
+    def _one_trigger_an_event(cls, triggers: list[EventTriggerConfig]) -> list[EventTriggerConfig]:
+        twice = [
+            event for event, count in Counter(trigger.event for trigger in triggers).items() if count > 1
+        ]
         if twice:
-            raise ValueError(f"event_triggers has more than one trigger for {', '.join(twice)}")
-        return self
+            raise ValueError(f"more than one trigger for {', '.join(sorted(twice))}; keep one of them")
+        return triggers
 
     def destination(self, provider: NotificationProvider) -> DestinationConfig:
         """Return the section of a destination."""

@@ -6,7 +6,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,94 +53,101 @@ def deliver(
     Returns when all have ended or the budget has, whichever is first. What is still under way then goes on in a
     daemon thread and counts as failed.
     """
-    if len(providers) == 1 and terms.budget.seconds is None:
-        return [_deliver_one(message, name, provider, terms) for name, provider in providers.items()]
+    deliveries = [_Delivery(message, name, provider, terms) for name, provider in providers.items()]
+    if terms.budget.remaining() < SHORTEST_ATTEMPT:
+        return [delivery.abandoned() for delivery in deliveries]
+    if len(deliveries) == 1 and terms.budget.seconds is None:
+        return [deliveries[0].run()]
+    return _side_by_side(deliveries, terms.budget)
+
+
+def _side_by_side(deliveries: Sequence[_Delivery], budget: Budget) -> list[DeliveryResult]:
     ended: queue.SimpleQueue[DeliveryResult] = queue.SimpleQueue()
-    for name, provider in providers.items():
+    for delivery in deliveries:
         threading.Thread(
-            target=lambda name=name, provider=provider: ended.put(
-                _deliver_one(message, name, provider, terms)
-            ),
-            name=f"cloudact-notify-{name}",
+            target=lambda delivery=delivery: ended.put(delivery.run()),
+            name=f"cloudact-notify-{delivery.name}",
             daemon=True,
         ).start()
     results: dict[NotificationProvider, DeliveryResult] = {}
-    while len(results) < len(providers):
-        left = terms.budget.remaining()
+    while len(results) < len(deliveries):
+        left = budget.remaining()
         try:
             result = ended.get(timeout=None if left == float("inf") else left)
         except queue.Empty:
             break
         results[result.destination] = result
-    return [results.get(name) or _abandoned(name, terms) for name in providers]
+    return [results[d.name] if d.name in results else d.abandoned() for d in deliveries]
 
 
-class _Attempts:
-    """The attempts at one destination: what is still to be sent, and who was not served."""
+class _Delivery:
+    """One destination's part: what is still to be sent, how often it was tried, and who was not served."""
 
-    def __init__(self, provider: Provider, payload: Any, terms: Terms) -> None:
+    def __init__(
+        self, message: NotificationMessage, name: NotificationProvider, provider: Provider, terms: Terms
+    ) -> None:
+        self.name = name
+        self._message = message
         self._provider = provider
-        self._payload = payload
         self._terms = terms
-        self.number = 0
-        self.taken = False
+        self._payload: Any = None
+        self._started = time.monotonic()
+        self._attempts = 0
+        self._taken = False
         self._refused: dict[str, str] = {}
         self._deferred: Mapping[str, str] = {}
 
-    def __call__(self) -> Receipt[Any]:
-        self.number += 1
+    def run(self) -> DeliveryResult:
+        """Try until it is taken, or trying makes no sense any more."""
+        try:
+            self._payload = self._provider.render(self._message)
+            _retrying(self.name, self._terms)(self._attempt)
+        except DeliveryError as error:
+            if self._out_of_time(error.reason):
+                return self._result(
+                    FailureReason.BUDGET_EXHAUSTED, f"no time for another attempt; {error.detail}"
+                )
+            return self._result(error.reason, error.detail)
+        except Exception as error:  # noqa: BLE001 - a mistake of ours is a result too, not the end of the callback
+            return self._result(FailureReason.INTERNAL, f"{type(error).__name__}: {error}")
+        return self._result()
+
+    def abandoned(self) -> DeliveryResult:
+        """Return what has come of it when nobody can wait any longer."""
+        seconds = self._terms.budget.seconds or 0.0
+        why = f"no answer within the {seconds:g} s it may take" if self._attempts else "no time was left"
+        return self._result(FailureReason.BUDGET_EXHAUSTED, why)
+
+    def _attempt(self) -> Receipt[Any]:
+        self._attempts += 1
         left = self._terms.budget.remaining()
         timeout = max(min(self._terms.timeout_seconds, left), SHORTEST_ATTEMPT)
         receipt = self._provider.send(self._payload, timeout=timeout)
-        self.taken = True
+        self._taken = True
         self._refused |= receipt.refused
         self._deferred = receipt.deferred
         self._payload = receipt.remainder
         return receipt
 
-    @property
-    def refused(self) -> dict[str, str]:
-        """Who was refused for good, or to the last attempt."""
-        return {**self._refused, **self._deferred}
+    def _out_of_time(self, reason: FailureReason) -> bool:
+        """Whether it was the budget, not the configuration, that ended the attempts or cut the last one short."""
+        if reason is FailureReason.TIMEOUT and self._terms.budget.remaining() <= 0:
+            return True
+        return reason.retryable and self._attempts < self._terms.retry.max_attempts
 
-
-def _deliver_one(
-    message: NotificationMessage, name: NotificationProvider, provider: Provider, terms: Terms
-) -> DeliveryResult:
-    started = time.monotonic()
-    attempts = _Attempts(provider, None, terms)
-    reason, detail = None, ""
-    try:
-        attempts = _Attempts(provider, provider.render(message), terms)
-        _retrying(name, terms)(attempts)
-    except DeliveryError as error:
-        reason, detail = error.reason, error.detail
-        if reason.retryable and attempts.number < terms.retry.max_attempts:
-            reason, detail = FailureReason.BUDGET_EXHAUSTED, f"no time for another attempt; {detail}"
-    except Exception as error:  # noqa: BLE001 - a mistake of ours is a result too, not the end of the callback
-        reason, detail = FailureReason.INTERNAL, f"{type(error).__name__}: {error}"
-    secrets = tuple(provider.config.secrets())
-    return DeliveryResult(
-        destination=name,
-        outcome=Outcome.DELIVERED if attempts.taken else Outcome.FAILED,
-        reason=None if attempts.taken else reason,
-        detail="" if attempts.taken else mask(detail, secrets),
-        attempts=attempts.number,
-        elapsed_ms=round((time.monotonic() - started) * 1000),
-        refused={who: mask(why, secrets) for who, why in attempts.refused.items()},
-    )
-
-
-def _abandoned(name: NotificationProvider, terms: Terms) -> DeliveryResult:
-    seconds = terms.budget.seconds or 0.0
-    return DeliveryResult(
-        destination=name,
-        outcome=Outcome.FAILED,
-        reason=FailureReason.BUDGET_EXHAUSTED,
-        detail=f"no answer within the {seconds:g} s a callback may take",
-        attempts=1,
-        elapsed_ms=round(seconds * 1000),
-    )
+    def _result(self, reason: FailureReason | None = None, detail: str = "") -> DeliveryResult:
+        secrets = tuple(self._provider.config.secrets())
+        # Who was refused for good, and who to the last attempt.
+        refused = {**self._refused, **self._deferred}
+        return DeliveryResult(
+            destination=self.name,
+            outcome=Outcome.DELIVERED if self._taken else Outcome.FAILED,
+            reason=None if self._taken else reason,
+            detail="" if self._taken else mask(detail, secrets),
+            attempts=self._attempts,
+            elapsed_ms=round((time.monotonic() - self._started) * 1000),
+            refused={who: mask(why, secrets) for who, why in refused.items()},
+        )
 
 
 def _retrying(name: NotificationProvider, terms: Terms) -> tenacity.Retrying:

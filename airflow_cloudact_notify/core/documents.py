@@ -10,13 +10,18 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from airflow_cloudact_notify.core import references
 from airflow_cloudact_notify.core.config import NotificationConfig, destinations
+from airflow_cloudact_notify.core.enums import NotificationProvider
 from airflow_cloudact_notify.core.errors import ConfigProblem, ConfigurationError
 from airflow_cloudact_notify.core.providers.base import DestinationConfig
 
 Document = dict[str, Any]
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
+MAX_DEPTH = 10
+"""Levels of a document; the documented keys need four."""
+MAX_PROBLEMS = 20
 _BOMS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -34,14 +39,18 @@ def parse(content: bytes, file: str) -> Document:
     except json.JSONDecodeError as error:
         reason = f"not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}"
         raise _refusal(file, reason, "Correct the syntax there.") from None
+    except ValueError:
+        raise _refusal(file, "it holds a number that is too long", "Keep to the documented keys.") from None
     except RecursionError:
         raise _refusal(file, "it is nested too deeply", "Keep to the documented keys.") from None
     except KeyError as error:
         raise _refusal(
-            file, "the key stands twice in one object", "Keep one of the two.", error.args[0]
+            file, "the key stands twice in one object", "Keep one of the two.", _printable(error.args[0])
         ) from None
     if not isinstance(document, dict):
         raise _refusal(file, "it is not a JSON object", "Put the settings between { and }.")
+    if _is_deeper(document, MAX_DEPTH):
+        raise _refusal(file, "it is nested too deeply", "Keep to the documented keys.")
     return document
 
 
@@ -58,10 +67,17 @@ def _without_twins(pairs: Sequence[tuple[str, Any]]) -> Document:
     return document
 
 
+def _is_deeper(value: Any, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    children = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_is_deeper(child, levels - 1) for child in children)
+
+
 def validate(document: Document, file: str) -> NotificationConfig:
     """Return the configuration a document describes.
 
-    :raises ConfigurationError: with every mistake in it. No value is quoted, since any may be a secret.
+    :raises ConfigurationError: with every mistake in it, twenty at most. No value is quoted, since any may be a secret.
     """
     return validate_section(NotificationConfig, document, file)
 
@@ -74,7 +90,7 @@ def validate_section(model: type[ModelT], document: Mapping[str, Any], file: str
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        problems = [_problem(model, details, file) for details in error.errors()]
+        problems = [_problem(model, details, file) for details in error.errors()[:MAX_PROBLEMS]]
         raise ConfigurationError(*problems) from None
 
 
@@ -97,6 +113,33 @@ def merge(over: Document, under: Document) -> Document:
         inherited = [t for t in under["event_triggers"] if _event(t) not in own]
         merged["event_triggers"] = over["event_triggers"] + inherited
     return merged
+
+
+def substituted(
+    document: Document, env: Mapping[str, str], file: str
+) -> tuple[Document, dict[NotificationProvider, ConfigProblem]]:
+    """Fill in the environment's values; a destination that names an unset one is switched off, and its problem returned.
+
+    :raises ConfigurationError: when something else than a destination names an unset one.
+    """
+    broken: dict[NotificationProvider, ConfigProblem] = {}
+    complete = dict(document)
+    for reference in references.references(document):
+        problem = references.unset(reference, env, file)
+        if problem is None:
+            continue
+        section = reference.key.partition(".")[0]
+        if section not in destination_sections() or not isinstance(document[section], Mapping):
+            raise ConfigurationError(problem)
+        broken.setdefault(NotificationProvider(section), problem)
+        complete[section] = {"enabled": False}
+    return references.substitute(complete, env), broken
+
+
+def is_enabled(document: Document, name: NotificationProvider) -> bool:
+    """Whether a document switches a destination on."""
+    section = document.get(name)
+    return isinstance(section, Mapping) and bool(section.get("enabled"))
 
 
 def destination_sections() -> dict[str, type[DestinationConfig]]:
@@ -127,16 +170,18 @@ def _problem(model: type[BaseModel], details: Any, file: str) -> ConfigProblem:
     kind, context = details["type"], details.get("ctx") or {}
     if kind == "extra_forbidden":
         known = _known_keys(model, details["loc"][:-1])
-        hint = _did_you_mean(str(details["loc"][-1]), known)
+        hint = _did_you_mean(_printable(str(details["loc"][-1])), known)
         return ConfigProblem(file, key, "unknown key", hint or f"Known here: {', '.join(known)}.")
     if kind == "enum":
         # "'a', 'b' or 'c'"; the mistaken word itself is not repeated.
         options = context["expected"].replace("'", "").replace(" or ", ", ").split(", ")
-        hint = _did_you_mean(str(details["input"]), options)
+        hint = _did_you_mean(str(details["input"])[:80], options)
         return ConfigProblem(file, key, "not one of the allowed words", hint or f"Use {context['expected']}.")
     if kind == "value_error":
         reason, _, remedy = str(context["error"]).partition("; ")
         return ConfigProblem(file, key, reason, _sentence(remedy or "Correct it"))
+    if kind == "model_type":
+        return ConfigProblem(file, key, "not an object", "Put its settings between { and }.")
     return ConfigProblem(file, key, _lowered(details["msg"]), _REMEDIES.get(kind, "Correct the value."))
 
 
@@ -156,7 +201,12 @@ _REMEDIES = {
 
 
 def _dotted(location: Iterable[int | str]) -> str:
-    return ".".join(map(str, location))
+    return ".".join(_printable(str(part)) for part in location)
+
+
+def _printable(key: str) -> str:
+    """Return a key for a person: it comes from the file, so it may be anything."""
+    return "".join(c if c.isprintable() else "?" for c in key[:80])
 
 
 def _known_keys(model: type[BaseModel], location: Iterable[int | str]) -> list[str]:

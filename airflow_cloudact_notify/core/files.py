@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import stat
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from airflow_cloudact_notify.core.errors import ConfigProblem, ConfigurationError
+from airflow_cloudact_notify.core.budget import Caller, call_directly
+from airflow_cloudact_notify.core.errors import ConfigProblem, ConfigurationError, OutOfTimeError
 
 REMOTE_RECHECK_SECONDS = 30.0
 """How long a file in object storage is believed before it is looked at again."""
+MAX_BYTES = 1_000_000
 
 
 def open_path(path: str) -> Any:
@@ -56,29 +59,29 @@ class Files:
         """Return the file's full name, for a person."""
         return str(self._folder / file)
 
-    def read(self, file: str) -> FileVersion:
+    def read(self, file: str, call: Caller = call_directly) -> FileVersion:
         """Return the file as it is now.
 
+        :param call: how to ask object storage, which may not answer in time.
         :raises ConfigurationError: when it is there but cannot be read.
         """
         seen = self._seen.get(file)
-        now = self._clock()
-        if self._is_remote and seen and now - seen.looked_at < REMOTE_RECHECK_SECONDS:
+        if self._is_remote and seen and self._clock() - seen.looked_at < REMOTE_RECHECK_SECONDS:
             return seen
-        path = self._folder / file
         try:
-            stamp = self._stamp(path)
-            if seen is None or stamp != seen.stamp:
-                content = path.read_bytes() if stamp is not None else None
-                seen = FileVersion(content, stamp, now)
-        except OSError as error:
-            reason = f"it cannot be read: {error.strerror or type(error).__name__}"
-            problem = ConfigProblem(self.name(file), "", reason, "Let the user that runs Airflow read it.")
-            raise ConfigurationError(problem) from None
-        if self._is_remote:
-            seen = FileVersion(seen.content, seen.stamp, now)
-        self._seen[file] = seen
-        return seen
+            if self._is_remote:
+                version = call(f"read {self.name(file)}", lambda: self._look(file, seen))
+            else:
+                version = self._look(file, seen)
+        except OutOfTimeError as error:
+            raise self._unreadable(file, str(error), "Check the object storage.") from None
+        except ConfigurationError:
+            raise
+        except Exception as error:  # noqa: BLE001 - every object storage has errors of its own
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            raise self._unreadable(file, reason, "Let the user that runs Airflow read it.") from None
+        self._seen[file] = version
+        return version
 
     def forget(self, file: str | None = None) -> None:
         """Read one file, or all, anew next time."""
@@ -87,11 +90,24 @@ class Files:
         else:
             self._seen.pop(file, None)
 
-    @staticmethod
-    def _stamp(path: Any) -> object:
-        """Return what changes when the file does; ``None`` when there is no file."""
+    def _look(self, file: str, seen: FileVersion | None) -> FileVersion:
+        path, now = self._folder / file, self._clock()
         try:
-            stat = path.stat()
+            found = path.stat()
         except (FileNotFoundError, NotADirectoryError):
-            return None
-        return (getattr(stat, "st_mtime_ns", stat.st_mtime), stat.st_size, getattr(stat, "st_ino", 0))
+            return FileVersion(None, None, now)
+        stamp = (getattr(found, "st_mtime_ns", found.st_mtime), found.st_size, getattr(found, "st_ino", 0))
+        if seen is not None and seen.stamp == stamp:
+            return replace(seen, looked_at=now)
+        if not self._is_remote and not stat.S_ISREG(found.st_mode):
+            raise self._unreadable(file, "not a file", f"Put a file in place of the {_kind(found.st_mode)}.")
+        if found.st_size > MAX_BYTES:
+            raise self._unreadable(file, f"larger than {MAX_BYTES:,} bytes", "Keep to the documented keys.")
+        return FileVersion(path.read_bytes(), stamp, now)
+
+    def _unreadable(self, file: str, reason: str, remedy: str) -> ConfigurationError:
+        return ConfigurationError(ConfigProblem(self.name(file), "", f"it cannot be read: {reason}", remedy))
+
+
+def _kind(mode: int) -> str:
+    return "folder" if stat.S_ISDIR(mode) else "pipe or device"

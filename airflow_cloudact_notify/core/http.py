@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import math
+import ssl
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -40,21 +43,35 @@ def post_json(
     # requests costs some 30 ms to import: only who sends by HTTP pays for it.
     import requests
 
+    logging.getLogger("urllib3.connectionpool").addFilter(_SECRET_PATHS)
     host = urlsplit(url).hostname or "the webhook"
+    _SECRET_PATHS.posting = True
     try:
         with session.post(url, json=payload, timeout=timeout, allow_redirects=False, stream=True) as answer:
-            body = answer.raw.read(MAX_BODY, decode_content=True).decode("utf-8", "replace")
-            return HttpAnswer(
-                answer.status_code, body.strip(), retry_after(answer.headers.get("Retry-After"))
-            )
-    except requests.exceptions.SSLError:
-        raise DeliveryError(FailureReason.TLS, f"the certificate of {host} is not trusted") from None
+            wait = retry_after(answer.headers.get("Retry-After"))
+            return HttpAnswer(answer.status_code, _body(answer).strip(), wait)
+    except requests.exceptions.SSLError as error:
+        raise DeliveryError(FailureReason.TLS, f"no TLS with {host}: {_cause(error)}") from None
     except requests.exceptions.Timeout:
-        raise DeliveryError(FailureReason.TIMEOUT, f"{host} did not answer within {timeout:.0f} s") from None
+        raise DeliveryError(FailureReason.TIMEOUT, f"{host} did not answer within {timeout:.3g} s") from None
     except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema):
         raise DeliveryError(FailureReason.MISCONFIGURED, "the webhook URL is not usable") from None
     except (requests.exceptions.RequestException, OSError) as error:
         raise DeliveryError(FailureReason.UNREACHABLE, f"no connection to {host}: {_cause(error)}") from None
+    finally:
+        _SECRET_PATHS.posting = False
+
+
+class _SecretPaths(threading.local):
+    """Keeps out of the log what urllib3 says of a thread's posts at level DEBUG: each line holds the URL's path."""
+
+    posting = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not self.posting
+
+
+_SECRET_PATHS = _SecretPaths()
 
 
 def reason_of_status(status: int) -> FailureReason | None:
@@ -89,10 +106,23 @@ def retry_after(header: str | None, now: datetime | None = None) -> float | None
     return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
+def _body(answer: requests.Response) -> str:
+    """Return the beginning of an answer's body, nothing when it breaks off: the status has said what counts."""
+    import urllib3
+
+    try:
+        content: bytes = answer.raw.read(MAX_BODY, decode_content=True)
+    except (urllib3.exceptions.HTTPError, OSError):
+        return ""
+    return content.decode("utf-8", "replace")
+
+
 def _cause(error: BaseException) -> str:
     """Return the innermost cause in a word or two: the outer texts quote the URL."""
     while inner := (error.__cause__ or error.__context__ or _wrapped(error)):
         error = inner
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {error.verify_message}"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return type(error).__name__

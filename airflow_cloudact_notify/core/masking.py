@@ -5,23 +5,32 @@ Patterns know what secrets usually look like; ``secrets`` names those the caller
 
 from __future__ import annotations
 
+import itertools
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from typing import Any
 
 MASK = "***"
 MAX_TEXT = 100_000
-"""Characters of one text that are looked at; what follows is cut, visibly."""
+"""Characters of one text that are kept; what follows is cut, visibly."""
 MAX_ITEMS = 100
+MAX_LEAVES = 1_000
 MAX_DEPTH = 5
 CUT = "… (cut)"
+_MARGIN = 2_000
+"""Characters before a cut that are not shown: a secret that reaches over the cut is not recognised."""
 
 _SENSITIVE_WORD = (
-    r"passw(?:or)?d|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key"
-    r"|authorization|credentials?|webhook[_-]?url|fernet[_-]?key|sas"
+    r"(?:passw(?:or)?d|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|account[_-]?key"
+    r"|authorization|credential|webhook[_-]?url|fernet[_-]?key|cookie)s?"
 )
-_SENSITIVE_KEY = re.compile(rf"(?:^|[_\-.\s]|(?<=[a-z])(?=[A-Z]))(?:{_SENSITIVE_WORD})s?$", re.IGNORECASE)
+_SHORT_WORD = r"(?:pwd|pass|sas)"
+"""Words that other words end in (Kansas, bypass), so they count only by themselves."""
+_SENSITIVE_KEY = re.compile(
+    rf"{_SENSITIVE_WORD}$|(?:^|[_\-.\s]|(?-i:(?<=[a-z])(?=[A-Z]))){_SHORT_WORD}$", re.IGNORECASE
+)
 
 _Replacement = str | Callable[[re.Match[str]], str]
 
@@ -30,6 +39,8 @@ def _pattern(*parts: str, flags: re.RegexFlag = re.IGNORECASE) -> re.Pattern[str
     return re.compile("".join(parts), flags)
 
 
+# Every repetition that something must follow is bounded, or cannot begin twice in the same place: a text of any kind
+# takes linear time.
 _PATTERNS: tuple[tuple[re.Pattern[str], _Replacement], ...] = (
     (
         _pattern(
@@ -39,85 +50,130 @@ _PATTERNS: tuple[tuple[re.Pattern[str], _Replacement], ...] = (
         ),
         MASK,
     ),
-    # scheme://user:password@host; a password may itself hold an @, the last one ends it.
-    (_pattern(r"(\b[a-z][a-z0-9+.\-]{1,30}://[^\s/:@'\"]{0,200}:)[^\s/'\"]{1,500}@"), rf"\1{MASK}@"),
-    (_pattern(r"(https://hooks\.slack(?:-gov)?\.com/)[^\s\"'<>)]+"), rf"\1{MASK}"),
+    # scheme://user:password@host; a password may itself hold an @, the last one ends it. One with a slash is told
+    # from a port.
     (
-        _pattern(r"(https://[\w.\-]+\.(?:webhook\.office|logic\.azure|powerplatform)\.com)", r"[^\s\"'<>)]+"),
+        _pattern(
+            r"(\b[a-z][a-z0-9+.\-]{1,30}://[^\s/:@'\"]{0,200}:)",
+            r"(?:[^\s/'\"]{1,500}|(?!\d{1,5}/)[^\s'\"]{1,500}?)@",
+        ),
+        rf"\1{MASK}@",
+    ),
+    (
+        _pattern(
+            r"(https?://(?:hooks\.slack(?:-gov)?\.com|discord(?:app)?\.com/api/webhooks)/)", r"[^\s\"'<>)]+"
+        ),
+        rf"\1{MASK}",
+    ),
+    # What is left of a Slack webhook in the errors of HTTP libraries: "with url: /services/T…/B…/…"
+    (
+        _pattern(r"(/(?:services|workflows|triggers)/)T[A-Z0-9]{2,}/[^\s\"'<>)]+", flags=re.NOFLAG),
+        rf"\1{MASK}",
+    ),
+    (
+        _pattern(
+            r"(https://[\w.\-]{1,200}\.(?:webhook\.office|logic\.azure|powerplatform)\.com)", r"[^\s\"'<>)]+"
+        ),
         rf"\1/{MASK}",
     ),
     (
         _pattern(
-            r"\b((?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?)",
-            r"(?:(?:basic|bearer|digest|token)\s+)?[^\s\"',;]+",
+            r"\b((?:proxy-)?authorization[\\\"']{0,4}\s*[:=]\s*[\\\"']{0,4})",
+            r"(?:(?:basic|bearer|digest|token|api-?key|key|geniekey|splunk|ssws)\s+)?[^\s\\\"',;]+",
         ),
         rf"\1{MASK}",
     ),
     (_pattern(r"\b(bearer\s+)[A-Za-z0-9._~+/\-]{8,}=*"), rf"\1{MASK}"),
     (_pattern(r"\bxox[a-z]-[A-Za-z0-9-]{8,}|\bxapp-[A-Za-z0-9-]{8,}"), MASK),
-    (_pattern(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bgh[pousr]_[A-Za-z0-9]{30,}|\bglpat-[\w\-]{20,}"), MASK),
-    (_pattern(r"\beyJ[\w\-]{8,}\.eyJ[\w\-]{8,}\.[\w\-]*"), MASK),
-    # key=value, "key": "value", key: value
     (
         _pattern(
-            rf"((?<![A-Za-z])(?:[A-Za-z0-9]{{1,40}}[_\-])*(?:{_SENSITIVE_WORD})s?[\"']?\s*[:=]\s*)",
-            r"(\"[^\"\n]{1,2000}\"|'[^'\n]{1,2000}'|[^\s\"',;&)}\]]+)",
+            r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bgh[pousr]_[A-Za-z0-9]{30,}|\bgithub_pat_\w{20,}",
+            r"|\bglpat-[\w\-]{20,}|\bSG\.[\w\-]{16,40}\.[\w\-]{16,}",
+        ),
+        MASK,
+    ),
+    (_pattern(r"(?<![\w\-])eyJ[\w\-]{8,}\.eyJ[\w\-]{8,}\.[\w\-]*"), MASK),
+    # key=value, "key": "value", key: value, also where the quotes are escaped
+    (
+        _pattern(
+            rf"((?:{_SENSITIVE_WORD}|(?<![a-z0-9]){_SHORT_WORD})[\\\"']{{0,4}}\s*[:=]\s*)",
+            r"(\\+[\"'][^\\\"'\n]+|[bru]{0,2}(?:\"(?:[^\"\\\n]|\\.)+\"?|'(?:[^'\\\n]|\\.)+'?)",
+            # A separator belongs to the value when what follows it is neither a blank nor the next key.
+            r"|(?:[^\s\"',;&)}\]]|[,;&)}\]](?=[^\s\"',;&)}\]])(?![\w.\-]{1,40}\s?[:=]))+)",
         ),
         lambda match: f"{match[1]}{_quoted(match[2])}",
     ),
+    (_pattern(rf"(--[\w\-]{{0,40}}?{_SENSITIVE_WORD}[\"']?[\s,]+[\"']?)[^\s\"',]+"), rf"\1{MASK}"),
     (
-        _pattern(
-            r"([?&;](?:sig|signature|code|x-amz-signature|x-amz-credential|sharedaccesskey|accountkey)=)",
-            r"[^\s&;\"']+",
-        ),
+        _pattern(r"([?&;](?:sig|signature|code|x-amz-signature|x-amz-credential)=)", r"[^\s&;\"']+"),
         rf"\1{MASK}",
     ),
-    (_pattern(r"\b((?:shared)?(?:access|account)key=)[^\s&;\"']+"), rf"\1{MASK}"),
 )
 
 
 def _quoted(value: str) -> str:
-    quote = value[0] if value[0] in "\"'" else ""
-    return f"{quote}{MASK}{quote}"
+    quote = re.match(r"[bru]{0,2}\\*[\"']", value, re.IGNORECASE)
+    if quote is None:
+        return MASK
+    closing = value[-1] if quote[0][-1] == value[-1] and "\\" not in quote[0] else ""
+    return f"{quote[0]}{MASK}{closing}"
 
 
 def mask(text: str, secrets: Iterable[str] = ()) -> str:
     """Return ``text`` with everything that looks like, or is known to be, a secret replaced by ``***``."""
-    if len(text) > MAX_TEXT:
-        text = text[:MAX_TEXT] + CUT
+    # Half a surrogate pair cannot be sent anywhere.
+    text, is_long = text[: MAX_TEXT + _MARGIN].encode("utf-8", "replace").decode(), len(text) > MAX_TEXT
     for secret in sorted({s for s in secrets if len(s) > 2}, key=len, reverse=True):
         text = text.replace(secret, MASK)
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
-    return text
+    return text[: min(MAX_TEXT, max(0, len(text) - _MARGIN))] + CUT if is_long else text
 
 
-def plain(value: Any, key: str = "", depth: int = 0) -> Any:
+def plain(value: Any) -> Any:
     """Return ``value`` as masked JSON-ready data: values of secret-sounding keys hidden, size and depth bounded."""
-    if key and _SENSITIVE_KEY.search(key) and value not in (None, "", True, False):
-        return MASK
-    if value is None or isinstance(value, bool | int):
-        return value
-    if isinstance(value, float):
-        return value if value == value and abs(value) != float("inf") else str(value)
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    if isinstance(value, Mapping | list | tuple | set | frozenset) and depth < MAX_DEPTH:
-        return _plain_collection(value, key, depth + 1)
-    return mask(_text(value))
+    return _Plain().value(value, "", 0)
 
 
-def _plain_collection(value: Any, key: str, depth: int) -> Any:
-    left_out = len(value) - MAX_ITEMS
-    if isinstance(value, Mapping):
-        items = list(value.items())[:MAX_ITEMS]
-        cut = {CUT: f"{left_out} more"} if left_out > 0 else {}
-        return {mask(_text(k)): plain(v, _text(k), depth) for k, v in items} | cut
-    if isinstance(value, set | frozenset):
-        value = sorted(value, key=_text)
-    return [plain(item, key, depth) for item in list(value)[:MAX_ITEMS]] + (
-        [f"{left_out} more {CUT}"] if left_out > 0 else []
-    )
+class _Plain:
+    """One walk through data; it ends after ``MAX_LEAVES`` values, since a few lines of code can nest millions."""
+
+    def __init__(self) -> None:
+        self._left = MAX_LEAVES
+
+    def value(self, value: Any, key: str, depth: int) -> Any:
+        self._left -= 1
+        if self._left < 0:
+            return CUT
+        if value is None or isinstance(value, bool):
+            return value
+        if _SENSITIVE_KEY.search(key) and not (isinstance(value, str) and not value):
+            return MASK
+        if isinstance(value, int | float):
+            return _number(value)
+        if isinstance(value, datetime | date):
+            return value.isoformat()
+        if isinstance(value, Mapping | list | tuple | set | frozenset) and depth < MAX_DEPTH:
+            return self._collection(value, key, depth + 1)
+        return mask(_text(value))
+
+    def _collection(self, value: Any, key: str, depth: int) -> Any:
+        left_out = len(value) - MAX_ITEMS
+        if isinstance(value, Mapping):
+            items = itertools.islice(value.items(), MAX_ITEMS)
+            cut = {CUT: f"{left_out} more"} if left_out > 0 else {}
+            return {mask(_text(k)): self.value(v, _text(k), depth) for k, v in items} | cut
+        if isinstance(value, set | frozenset):
+            value = sorted(value, key=_text)
+        return [self.value(item, key, depth) for item in itertools.islice(value, MAX_ITEMS)] + (
+            [f"{left_out} more {CUT}"] if left_out > 0 else []
+        )
+
+
+def _number(value: float) -> Any:
+    """Return a number that JSON has, as it is, and others as text."""
+    is_ordinary = abs(value) < sys.float_info.max
+    return value if is_ordinary else _text(value)
 
 
 def _text(value: Any) -> str:

@@ -15,6 +15,15 @@ from airflow_cloudact_notify.core.masking import mask, plain
 MaskedText = Annotated[str, AfterValidator(mask)]
 
 
+def _possible_duration(value: Any) -> Any:
+    """Drop what clocks that disagree make of a duration: it must not cost the notification."""
+    return value if not isinstance(value, int | float) or 0 <= value < float("inf") else None
+
+
+def _with_zone(value: datetime) -> datetime:
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
 def _plain_details(value: Any) -> dict[str, Any]:
     if value is None:
         return {}
@@ -32,31 +41,35 @@ class MessageKind(StrEnum):
 class NotificationMessage(BaseModel):
     """One notification, before it is rendered for any destination.
 
-    Texts and details are masked when the message is made, so no later step can leak what they held.
+    Texts and details are masked when the message is made, so no later step can leak what they held; a time without
+    a zone is UTC.
 
     ``pipeline_id`` is the dag_id, ``pipeline_logging_id`` the run_id. ``duration_ms`` is in milliseconds.
     ``severity`` is the caller's; left out, the trigger's or the event's own applies.
     ``dedup_key`` narrows the cooldown that the message shares with others of its tenant, event and pipeline.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # A validation error must not quote what has not been masked yet.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     tenant_id: str | None = None
     event: NotificationEvent
     severity: NotificationSeverity | None = None
     title: MaskedText = ""
     message: MaskedText = ""
-    pipeline_id: str | None = None
-    pipeline_logging_id: str | None = None
-    task_id: str | None = None
+    pipeline_id: MaskedText | None = None
+    pipeline_logging_id: MaskedText | None = None
+    task_id: MaskedText | None = None
     map_index: int | None = Field(default=None, ge=0)
     try_number: int | None = None
     max_tries: int | None = None
     details: Annotated[dict[str, Any], BeforeValidator(_plain_details)] = {}
-    duration_ms: float | None = None
-    occurred_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
+    duration_ms: Annotated[float | None, BeforeValidator(_possible_duration)] = None
+    occurred_at: Annotated[datetime, AfterValidator(_with_zone)] = Field(
+        default_factory=lambda: datetime.now(UTC)
+    )
     log_url: MaskedText | None = None
-    dedup_key: str | None = None
+    dedup_key: MaskedText | None = None
     kind: MessageKind = MessageKind.ALERT
     message_id: str = Field(default_factory=lambda: uuid.uuid4().hex)
 

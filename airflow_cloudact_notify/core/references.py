@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -9,7 +10,9 @@ from typing import Any
 
 from airflow_cloudact_notify.core.errors import ConfigProblem
 
-_REFERENCE = re.compile(r"(\$?)\$\{([^}]*)\}")
+log = logging.getLogger(__name__)
+
+_REFERENCE = re.compile(r"(\$?)\$\{([^}]{0,200})\}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _AIRFLOWS_OWN = re.compile(r"AIRFLOW(__|_CONN_|_VAR_|_HOME$|_CONFIG$|_CTX_)", re.IGNORECASE)
 
@@ -29,10 +32,12 @@ class ReferenceRules:
         """Whether the file of ``tenant_id`` may name an environment variable."""
         if _AIRFLOWS_OWN.match(name):
             return False
-        own = re.sub(r"[^A-Z0-9]", "_", tenant_id.upper())
+        own = tenant_id.replace("-", "_")
+        # Both acme-corp's and acme_corp's would be ACME_CORP_*: when there are both, they are the latter's.
+        is_own = name.startswith(f"{own.upper()}_") and not (own != tenant_id and is_tenant(own))
         return (
             name.startswith("CLOUDACT_NOTIFY_")
-            or (name.startswith(f"{own}_") and not _of_another(name, own, is_tenant))
+            or (is_own and not _of_another(name, tenant_id, is_tenant))
             or _matches(self.tenant_env_pattern, tenant_id, name)
         )
 
@@ -45,9 +50,9 @@ class ReferenceRules:
         )
 
 
-def _of_another(name: str, own: str, is_tenant: Callable[[str], bool]) -> bool:
+def _of_another(name: str, tenant_id: str, is_tenant: Callable[[str], bool]) -> bool:
     """Whether a longer prefix is a tenant too: ``acme_corp_smtp`` is acme_corp's, not acme's."""
-    longer = (name[: m.start()] for m in re.finditer("_", name) if m.start() > len(own))
+    longer = (name[: match.start()] for match in re.finditer("_", name) if match.start() > len(tenant_id))
     spellings = (
         spelling
         for prefix in longer
@@ -59,7 +64,11 @@ def _of_another(name: str, own: str, is_tenant: Callable[[str], bool]) -> bool:
 def _matches(pattern: str | None, tenant_id: str, name: str) -> bool:
     if not pattern:
         return False
-    return re.fullmatch(pattern.replace("{tenant_id}", re.escape(tenant_id)), name) is not None
+    try:
+        return re.fullmatch(pattern.replace("{tenant_id}", re.escape(tenant_id)), name) is not None
+    except re.error as error:
+        log.warning("[cloudact_notify] %r is no regular expression and allows nothing: %s", pattern, error)
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +77,13 @@ class Reference:
 
     key: str
     name: str
+
+    @property
+    def shown(self) -> str:
+        """The name for an error: what follows it, as in ``${NAME:-default}``, may be a secret."""
+        name = _NAME.match(self.name)
+        shown = name[0] if name else ""
+        return shown if shown == self.name else f"{shown}…"
 
 
 def references(document: Any, key: str = "") -> Iterator[Reference]:
@@ -100,7 +116,7 @@ def substitute(document: Any, env: Mapping[str, str]) -> Any:
 def unset(reference: Reference, env: Mapping[str, str], file: str) -> ConfigProblem | None:
     """Return the problem of a reference that has no value."""
     if not _NAME.fullmatch(reference.name):
-        reason = f"'${{{reference.name}}}' is not an environment variable's name"
+        reason = f"'${{{reference.shown}}}' is not an environment variable's name"
         return ConfigProblem(file, reference.key, reason, "Write ${NAME}, or $${…} for the text itself.")
     if env.get(reference.name):
         return None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import json
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,9 @@ CAUSE_KEYS = ("error", "exception", "error_message", "traceback")
 MAX_CAUSE = 6_000
 MAX_FACT = 1_000
 MAX_BODY = 20_000
+
+_COLOUR_CODE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_KEPT = "\n\t\u200d"  # the last one joins emoji
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +61,37 @@ def content_of(message: NotificationMessage) -> Content:
     return Content(
         look=LOOKS[message.effective_severity],
         headline=f"[Test] {headline}" if message.kind is MessageKind.TEST else headline,
-        body=cut(message.message.strip(), MAX_BODY),
+        body=cut(readable(message.message).strip(), MAX_BODY),
         facts=tuple(_facts(message)),
-        cause=cut(_cause(message).strip(), MAX_CAUSE),
-        links=(("Open log", message.log_url),) if message.log_url else (),
+        cause=cut(readable(_cause(message)).strip(), MAX_CAUSE),
+        links=tuple(_links(message)),
         footer=f"{message.event} · {message.occurred_at:%Y-%m-%d %H:%M:%S %Z}",
     )
 
 
+def _links(message: NotificationMessage) -> Iterator[tuple[str, str]]:
+    if message.log_url and message.log_url.startswith(("http://", "https://")):
+        yield "Open log", message.log_url
+
+
+def readable(text: str) -> str:
+    """Return ``text`` without what no medium shows: colour codes of terminals, control characters, half characters."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(map(_shown, _COLOUR_CODE.sub("", text).replace("\r\n", "\n")))
+
+
+def _shown(c: str) -> str:
+    if c.isprintable() or c in _KEPT:
+        return c
+    if "\ud800" <= c <= "\udfff":
+        return "\ufffd"
+    return " " if c.isspace() else ""
+
+
 def one_line(text: str) -> str:
-    """Return ``text`` with every run of white space and control characters as one blank."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    """Return ``text`` readable, with every run of white space as one blank."""
+    return " ".join(readable(text).split())
 
 
 def cut(text: str, limit: int) -> str:
@@ -102,7 +127,7 @@ def _facts(message: NotificationMessage) -> list[tuple[str, str]]:
         for key, value in message.details.items()
         if key not in CAUSE_KEYS and value not in (None, "", [], {})
     ]
-    return [(name, cut(value, MAX_FACT)) for name, value in known + details if value]
+    return [(name, cut(readable(value), MAX_FACT)) for name, value in known + details if value]
 
 
 def _task(message: NotificationMessage) -> str | None:

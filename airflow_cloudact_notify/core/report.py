@@ -88,7 +88,7 @@ class NotificationReport(dict[NotificationProvider, DeliveryResult]):
         told = "; ".join(str(result) for result in self.values())
         if self.suppressed:
             told = f"not sent ({self.suppressed}: {self.reason})"
-        return f"{about}: {told or 'not sent'} [{self.config_source}]"
+        return " ".join(f"{about}: {told or 'not sent'} [{self.config_source}]".split())
 
     def raise_for_failures(self) -> None:
         """Raise ``DeliveryFailedError`` when a destination failed; do nothing otherwise."""

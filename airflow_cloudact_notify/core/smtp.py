@@ -14,6 +14,12 @@ from enum import StrEnum
 from airflow_cloudact_notify.core.enums import FailureReason
 from airflow_cloudact_notify.core.errors import DeliveryError
 
+QUIT_TIMEOUT = 1.0
+"""Seconds to wait for a server's good-bye, which changes nothing."""
+
+# RFC 4954, section 6: login required, mechanism too weak, credentials invalid, encryption required.
+_AUTH_CODES = frozenset({530, 534, 535, 538})
+
 
 class SmtpSecurity(StrEnum):
     """How the connection is protected."""
@@ -102,9 +108,13 @@ def transmit(
 
 
 def _connect(server: SmtpServer, timeout: float) -> smtplib.SMTP:
-    if server.security is SmtpSecurity.IMPLICIT:
-        return smtplib.SMTP_SSL(server.host, server.port, timeout=timeout, context=tls_context(server.verify))
-    return smtplib.SMTP(server.host, server.port, timeout=timeout)
+    try:
+        if server.security is not SmtpSecurity.IMPLICIT:
+            return smtplib.SMTP(server.host, server.port, timeout=timeout)
+        context = tls_context(server.verify)
+        return smtplib.SMTP_SSL(server.host, server.port, timeout=timeout, context=context)
+    except UnicodeError:
+        raise DeliveryError(FailureReason.MISCONFIGURED, f"{server.host!r} is not a host name") from None
 
 
 def _secure(client: smtplib.SMTP, server: SmtpServer) -> None:
@@ -129,12 +139,18 @@ def _login(client: smtplib.SMTP, server: SmtpServer) -> None:
             FailureReason.AUTH,
             f"{server.host}:{server.port} offers no login; remove smtp_username, or use the port that does",
         )
-    client.login(server.username, server.password or "")
+    try:
+        client.login(server.username, server.password or "")
+    except UnicodeEncodeError:
+        why = "smtp_username or smtp_password has letters beyond ASCII, which cannot be sent"
+        raise DeliveryError(FailureReason.MISCONFIGURED, why) from None
 
 
 def _quit(client: smtplib.SMTP) -> None:
     # What was accepted stays accepted, whatever happens while leaving.
     try:
+        if client.sock is not None:
+            client.sock.settimeout(QUIT_TIMEOUT)
         client.quit()
     except (smtplib.SMTPException, OSError):
         client.close()
@@ -152,31 +168,36 @@ def _translated(error: smtplib.SMTPException | OSError, server: SmtpServer, time
             return _translated_answer(error, place)
         case smtplib.SMTPNotSupportedError():
             return DeliveryError(FailureReason.MISCONFIGURED, f"{place}: {error}")
+        # smtplib tells of a silent server as of one that has gone.
+        case smtplib.SMTPServerDisconnected(__context__=TimeoutError()) | TimeoutError():
+            return DeliveryError(FailureReason.TIMEOUT, f"{place} did not answer within {timeout:.3g} s")
         case smtplib.SMTPServerDisconnected():
             return DeliveryError(FailureReason.UNREACHABLE, f"{place} closed the connection")
-        case ssl.SSLCertVerificationError():
-            why = f"the certificate of {place} is not trusted: {error.verify_message}"
-            return DeliveryError(FailureReason.TLS, why)
         case ssl.SSLError():
-            why = f"no TLS with {place}: {error.reason or 'the handshake failed'}"
-            return DeliveryError(
-                FailureReason.TLS, f"{why}; 465 speaks TLS from the start, 587 after STARTTLS"
-            )
-        case TimeoutError():
-            return DeliveryError(FailureReason.TIMEOUT, f"{place} did not answer within {timeout:.0f} s")
+            return DeliveryError(FailureReason.TLS, _translated_tls(error, place))
+        case smtplib.SMTPException():
+            # What is left: "No suitable authentication method found."
+            return DeliveryError(FailureReason.AUTH, f"{place}: {error}")
         case OSError(strerror=str(cause)):
             return DeliveryError(FailureReason.UNREACHABLE, f"no connection to {place}: {cause}")
     return DeliveryError(FailureReason.UNREACHABLE, f"no connection to {place}: {type(error).__name__}")
 
 
+def _translated_tls(error: ssl.SSLError, place: str) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the certificate of {place} is not trusted: {error.verify_message}"
+    why = error.reason or "the handshake failed"
+    return f"no TLS with {place}: {why}; 465 speaks TLS from the start, 587 after STARTTLS"
+
+
 def _translated_answer(error: smtplib.SMTPResponseException, place: str) -> DeliveryError:
     answer = f"{place} answered {error.smtp_code} {_words(error.smtp_error)}"
     if error.smtp_code < 0:
-        return DeliveryError(FailureReason.UNREACHABLE, f"{place} closed the connection")
+        return DeliveryError(FailureReason.UNREACHABLE, f"{place} does not answer like a mail server")
     # RFC 5321, 4.2.1: 4yz is transient, 5yz permanent.
     if error.smtp_code < 500:
         return DeliveryError(FailureReason.SERVER_ERROR, answer)
-    if isinstance(error, smtplib.SMTPAuthenticationError):
+    if error.smtp_code in _AUTH_CODES or isinstance(error, smtplib.SMTPAuthenticationError):
         return DeliveryError(FailureReason.AUTH, answer)
     return DeliveryError(FailureReason.REJECTED, answer)
 

@@ -16,7 +16,9 @@ from airflow_cloudact_notify.core.message import NotificationMessage
 class DestinationConfig(BaseModel):
     """A destination's section of a configuration file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", str_strip_whitespace=True, hide_input_in_errors=True
+    )
 
     SERVER_KEYS: ClassVar[frozenset[str]]
     """The server and its credentials: one unit, never mixed from two sources."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -37,9 +38,16 @@ _ADDRESS = re.compile(
 )
 
 
+def _is_address(text: str) -> bool:
+    try:
+        return bool(_ADDRESS.fullmatch(text) and Address(addr_spec=text))
+    except (ValueError, MessageError):
+        return False
+
+
 def _valid_address(address: str) -> str:
     local, _, domain = address.rpartition("@")
-    if not _ADDRESS.fullmatch(address):
+    if not _is_address(address):
         raise ValueError("not an email address; write it as name@example.com, without a display name")
     if not local.isascii():
         raise ValueError("the part before the @ has letters that most mail servers refuse; use ASCII")
@@ -87,7 +95,7 @@ class EmailConfig(DestinationConfig):
         """The From address: ``from_email``, else a user name that is an address."""
         if self.from_email:
             return self.from_email
-        return self.smtp_username if _ADDRESS.fullmatch(self.smtp_username or "") else None
+        return self.smtp_username if _is_address(self.smtp_username or "") else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -51,6 +52,7 @@ _REASON_OF_BODY = {
     "rollup_error": FailureReason.SERVER_ERROR,
 }
 
+_URL_CHARACTERS = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
 _USER = re.compile(r"[UW][A-Z0-9]{2,}")
 _GROUP = re.compile(r"S[A-Z0-9]{2,}")
 
@@ -62,7 +64,8 @@ def _looks_like_url(url: SecretStr) -> SecretStr:
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
         usable = False
-    if not usable or any(c.isspace() for c in text):
+    # Of a URL with other characters, a backslash say, two libraries may make two hosts.
+    if not usable or not _URL_CHARACTERS.fullmatch(text):
         raise ValueError("not a URL; copy it from the Slack app's page Incoming Webhooks")
     return url
 
@@ -91,6 +94,11 @@ class SlackConfig(DestinationConfig):
     icon_emoji: str | None = None
     mention_users: list[Annotated[str, AfterValidator(_known_id)]] = []
     mention_channel: bool = False
+
+    def secrets(self) -> Iterator[str]:
+        """Yield the webhook, and what of it a server may repeat in an answer."""
+        for url in super().secrets():
+            yield from (url, urlsplit(url).path)
 
 
 SlackPayload = dict[str, Any]

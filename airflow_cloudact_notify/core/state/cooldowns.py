@@ -53,7 +53,7 @@ class Cooldowns:
                 self._warn(f"ignoring {key}: it was written by another version")
                 return None
             return Cooldown(float(row["delivered_at"]), NotificationSeverity(row["severity"]))
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             self._warn(f"ignoring {key}: its content is not a cooldown")
             return None
 

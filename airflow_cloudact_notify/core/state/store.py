@@ -11,12 +11,13 @@ from typing import Protocol, TypeVar
 
 from airflow_cloudact_notify.core.budget import Caller
 from airflow_cloudact_notify.core.errors import OutOfTimeError, StateUnavailable
+from airflow_cloudact_notify.core.masking import mask
 
 T = TypeVar("T")
 
 PREFIX = "cloudact_notify"
-MAX_PART = 70
-"""Characters of one part of a key: four parts and the prefix stay within the 250 of Airflow's column."""
+MAX_PART = 64
+"""Characters of one part of a key: kind, event and three others stay within the 250 of Airflow's column."""
 _SAFE = re.compile(r"[A-Za-z0-9_.-]+")
 
 
@@ -76,7 +77,10 @@ class MemoryStateStore:
 
 
 class BoundedStateStore:
-    """Lets ``inner`` answer within the time that ``call`` allows, and not at all after a time-out."""
+    """Lets ``inner`` answer within the time that ``call`` allows, and not at all after a time-out.
+
+    Whatever goes wrong is told as ``StateUnavailable``.
+    """
 
     def __init__(self, inner: StateStore, call: Caller) -> None:
         self._inner = inner
@@ -97,5 +101,10 @@ class BoundedStateStore:
     def _bounded(self, operation: str, function: Callable[[], T]) -> T:
         try:
             return self._call(operation, function)
+        except StateUnavailable:
+            raise
         except OutOfTimeError as error:
             raise StateUnavailable(operation, str(error)) from None
+        except Exception as error:  # noqa: BLE001 - whatever a store does, its callers fail open
+            why = f"{type(error).__name__}: {mask(str(error))[:200]}"
+            raise StateUnavailable(operation, why) from None

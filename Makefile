@@ -1,0 +1,63 @@
+# Everything happens in environments of the project's own: .venv (with Airflow) and .venv-core (without).
+PYTHON ?= python3
+ENV := .venv
+CORE := .venv-core
+UV := $(ENV)/bin/uv
+INSTALL := pip install --quiet --constraint constraints.txt
+SOURCES := airflow_cloudact_notify tests demo example_dags
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-core test-airflow test-standalone check format constraints clean
+
+help: ## Show what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
+
+demo: $(ENV)/.ready ## Run a real Airflow and watch tenants' messages arrive
+	$(ENV)/bin/python -m demo
+
+test: test-core test-airflow test-standalone ## Run every test
+
+test-core: $(CORE)/.ready ## Test the engine where Airflow is not installed
+	$(CORE)/bin/python -m pytest tests/core $(wildcard tests/test_*.py)
+
+test-airflow: $(ENV)/.ready ## Test the Airflow side through Airflow's own code
+	$(ENV)/bin/python -m pytest tests/airflow -m "not standalone"
+
+test-standalone: $(ENV)/.ready ## Test on a real Airflow: scheduler, DAG processor, API server, triggerer
+	$(ENV)/bin/python -m pytest tests/airflow -m standalone
+
+check: $(ENV)/.ready $(CORE)/.ready ## Check format, lint, rooms and types, and that the wheel is whole
+	$(ENV)/bin/ruff format --check $(SOURCES)
+	$(ENV)/bin/ruff check $(SOURCES)
+	$(ENV)/bin/lint-imports
+	$(ENV)/bin/mypy airflow_cloudact_notify
+	rm -rf build dist
+	$(UV) build --quiet --wheel && rm -rf *.egg-info
+	$(UV) pip install --quiet --no-deps --target build/wheel dist/*.whl
+	PYTHONPATH=build/wheel $(CORE)/bin/python tests/check_wheel.py
+
+format: $(ENV)/.ready ## Format the code
+	$(ENV)/bin/ruff check --fix --quiet $(SOURCES) || true
+	$(ENV)/bin/ruff format $(SOURCES)
+
+constraints: $(ENV)/.ready ## Pin the newest versions that fit together
+	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --no-annotate --all-extras \
+		--custom-compile-command "make constraints" setup.cfg --output-file constraints.txt
+
+clean: ## Remove environments and whatever was built
+	rm -rf $(ENV) $(CORE) .demo build dist *.egg-info .coverage .mypy_cache .pytest_cache .ruff_cache
+
+# An editable install leaves its metadata beside the package, where Airflow would find the provider a second time.
+$(ENV)/.ready: setup.cfg constraints.txt
+	$(PYTHON) -m venv $(ENV)
+	$(ENV)/bin/python -m $(INSTALL) uv
+	$(UV) $(INSTALL) --python $(ENV) --editable '.[dev]'
+	rm -rf *.egg-info
+	touch $@
+
+$(CORE)/.ready: $(ENV)/.ready tests/requirements-core.txt
+	$(PYTHON) -m venv $(CORE)
+	$(UV) $(INSTALL) --python $(CORE) --requirement tests/requirements-core.txt
+	$(UV) pip install --quiet --python $(CORE) --no-deps --editable .
+	rm -rf *.egg-info
+	touch $@

@@ -1,0 +1,95 @@
+"""``CloudActNotifier`` and its ready instances, for callbacks of tasks and of DAGs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator, Mapping, Sequence
+from typing import Any
+
+from airflow.providers.common.compat.notifier import BaseNotifier
+
+from airflow_cloudact_notify.bridge.lifecycle import Lifecycle
+from airflow_cloudact_notify.bridge.wish import DEFAULT_CONN_ID, Wish
+
+
+class CloudActNotifier(BaseNotifier):
+    """Tell the tenant's people what happened to a task or a DAG run.
+
+    Who hears it, how, and how often is the tenant's file's matter. One instance may serve any number of DAGs and
+    runs at once: it keeps nothing between calls. It never raises, and never takes longer than
+    ``[cloudact_notify] callback_budget_seconds``.
+
+    .. code-block:: python
+
+        with DAG("daily_ingest", default_args={"on_failure_callback": CloudActNotifier(tenant_id="acme")}):
+            ...
+
+    All but ``providers`` may hold Jinja templates; what a context does not know becomes empty text.
+
+    :param tenant_id: the tenant; left out, ``dag_run.conf["tenant_id"]``, else the DAG's param ``tenant_id``, else
+        its tag ``tenant:<id>``, else ``[cloudact_notify] default_tenant``, else the root's settings apply.
+    :param event: one of the eight events; left out, the one that the callback's occasion stands for.
+    :param severity: ``info``, ``warning``, ``error`` or ``critical``; left out, the trigger's or the event's own.
+    :param title: the headline.
+    :param message: text under the headline.
+    :param details: further facts, shown as a table.
+    :param providers: destinations to use in place of those the trigger names.
+    :param cloudact_notify_conn_id: the connection that supplies root settings.
+    :param lifecycle: what the callback is for (``execute``, ``success``, ``failure``, ``retry``, ``skipped``); left
+        out, it is read off the context.
+    """
+
+    # Airflow would render these into ``self``, where one run's texts become the next one's.
+    template_fields: Sequence[str] = ()
+
+    def __init__(
+        self,
+        *,
+        tenant_id: str | None = None,
+        event: str | None = None,
+        severity: str | None = None,
+        title: str | None = None,
+        message: str | None = None,
+        details: Mapping[str, Any] | None = None,
+        providers: Sequence[str] | None = None,
+        cloudact_notify_conn_id: str = DEFAULT_CONN_ID,
+        lifecycle: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.wish = Wish(
+            tenant_id=tenant_id,
+            event=event,
+            severity=severity,
+            title=title,
+            message=message,
+            details=details or {},
+            providers=providers,
+            conn_id=cloudact_notify_conn_id,
+        )
+        self.lifecycle = Lifecycle(lifecycle) if lifecycle else None
+
+    def __call__(self, *args: Any) -> None:
+        """Tell. Airflow's own steps before this one are left out: they write into ``self`` and into the context."""
+        self.notify(args[0] if args and isinstance(args[0], Mapping) else {})
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return self.async_notify(self.context).__await__()
+
+    def notify(self, context: Mapping[str, Any]) -> None:
+        """Tell, and return when it is told, or the budget is used up."""
+        # Imported when it is needed: parsing a DAG file does not need the engine.
+        from airflow_cloudact_notify.bridge import callbacks
+
+        callbacks.notify(context, self.wish, self.lifecycle)
+
+    async def async_notify(self, context: Mapping[str, Any]) -> None:
+        """Tell, without blocking the event loop."""
+        await asyncio.to_thread(self.notify, context)
+
+
+on_execute = CloudActNotifier(lifecycle=Lifecycle.EXECUTE)
+on_success = CloudActNotifier(lifecycle=Lifecycle.SUCCESS)
+on_failure = CloudActNotifier(lifecycle=Lifecycle.FAILURE)
+on_retry = CloudActNotifier(lifecycle=Lifecycle.RETRY)
+on_skipped = CloudActNotifier(lifecycle=Lifecycle.SKIPPED)

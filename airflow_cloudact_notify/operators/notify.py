@@ -1,0 +1,88 @@
+"""``NotifyOperator``: a notification as a step of a DAG."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_cloudact_notify.bridge.wish import DEFAULT_CONN_ID
+
+
+class NotifyOperator(BaseOperator):
+    """Tell a tenant something, and leave the report in XCom.
+
+    :param event: one of the eight events.
+    :param tenant_id: the tenant (templated); left out, it is found as ``CloudActNotifier`` finds it.
+    :param severity: ``info``, ``warning``, ``error`` or ``critical``; left out, the trigger's or the event's own.
+    :param title: the headline (templated).
+    :param message: text under the headline (templated).
+    :param details: further facts, shown as a table (templated).
+    :param providers: destinations to use in place of those the trigger names.
+    :param fail_on_error: whether the task fails when a destination did not take the notification.
+    :param budget_seconds: how long it may take; left out, as long as the configured attempts do.
+    :param cloudact_notify_conn_id: the connection that supplies root settings.
+    """
+
+    template_fields: Sequence[str] = ("tenant_id", "event", "severity", "title", "message", "details")
+    template_fields_renderers = {"details": "json"}
+    ui_color = "#e8f0fe"
+
+    def __init__(
+        self,
+        *,
+        event: str,
+        tenant_id: str | None = None,
+        severity: str | None = None,
+        title: str = "",
+        message: str = "",
+        details: Mapping[str, Any] | None = None,
+        providers: Sequence[str] | None = None,
+        fail_on_error: bool = True,
+        budget_seconds: float | None = None,
+        cloudact_notify_conn_id: str = DEFAULT_CONN_ID,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.event = event
+        self.tenant_id = tenant_id
+        self.severity = severity
+        self.title = title
+        self.message = message
+        self.details = details
+        self.providers = providers
+        self.fail_on_error = fail_on_error
+        self.budget_seconds = budget_seconds
+        self.cloudact_notify_conn_id = cloudact_notify_conn_id
+
+    def execute(self, context: Any) -> dict[str, Any]:
+        """Send, and return the report.
+
+        :raises DeliveryFailedError: when a destination failed and ``fail_on_error`` is true.
+        :raises ValueError: for a tenant id, event, severity or provider that there cannot be.
+        """
+        # Imported when it is needed: parsing a DAG file does not need the engine.
+        from airflow_cloudact_notify.bridge import context as reading
+        from airflow_cloudact_notify.bridge.settings import read_settings
+        from airflow_cloudact_notify.hooks.notification import NotificationHook
+
+        occasion = reading.occasion_of(context)
+        report = NotificationHook(self.cloudact_notify_conn_id).notify(
+            self.event,
+            tenant_id=reading.tenant_of(context, self.tenant_id, read_settings().default_tenant),
+            severity=self.severity,
+            title=reading.masked(self.title),
+            message=reading.masked(self.message),
+            details=reading.masked(self.details),
+            providers=self.providers,
+            budget_seconds=self.budget_seconds,
+            pipeline_id=occasion.dag_id,
+            pipeline_logging_id=occasion.run_id,
+            task_id=occasion.task_id,
+            map_index=occasion.map_index,
+            log_url=occasion.log_url,
+        )
+        if self.fail_on_error:
+            report.raise_for_failures()
+        return report.to_dict()

@@ -1,0 +1,194 @@
+"""Airflow without a running Airflow: a real metadata database (SQLite), the real Execution API, the real callback code.
+
+Tasks run by ``dag.test()``, DAG callbacks through the very function the DAG processor runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HOME = Path(tempfile.mkdtemp(prefix="cloudact-notify-airflow-"))
+(HOME / "dags").mkdir()
+(HOME / "configs").mkdir()
+# Airflow reads these when it is first imported, which the tests below this folder do.
+os.environ.update(
+    AIRFLOW_HOME=str(HOME),
+    AIRFLOW__CORE__DAGS_FOLDER=str(HOME / "dags"),
+    AIRFLOW__CORE__LOAD_EXAMPLES="False",
+    AIRFLOW__CORE__UNIT_TEST_MODE="False",
+    AIRFLOW__API__BASE_URL="http://airflow.example:8080",
+)
+
+from airflow_cloudact_notify.testing import SlackInbox, SmtpInbox  # noqa: E402
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let Airflow's and its libraries' warnings be warnings; our own stay errors."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.filterwarnings("default"))
+            item.add_marker(pytest.mark.filterwarnings("error:::airflow_cloudact_notify"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def database() -> None:
+    """Create the metadata database once."""
+    from airflow.utils import db
+
+    db.initdb()
+
+
+@pytest.fixture
+def smtp() -> Iterator[SmtpInbox]:
+    with SmtpInbox() as inbox:
+        yield inbox
+
+
+@pytest.fixture
+def slack(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlackInbox]:
+    with SlackInbox() as inbox:
+        monkeypatch.setenv("AIRFLOW__CLOUDACT_NOTIFY__ALLOWED_WEBHOOK_HOSTS", inbox.host)
+        yield inbox
+
+
+@pytest.fixture
+def configs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., None]]:
+    """Return a function that writes a tenant's file, or the root's for ``None``; nothing is remembered after."""
+    from airflow_cloudact_notify.bridge.wiring import airflow_service
+
+    folder = tmp_path / "configs"
+    monkeypatch.setenv("AIRFLOW__CLOUDACT_NOTIFY__CONFIGS_PATH", str(folder))
+    airflow_service.cache_clear()
+
+    def write(tenant_id: str | None, **document: Any) -> None:
+        file = folder / (f"{tenant_id}/notifications.json" if tenant_id else "notifications/config.json")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(document))
+
+    yield write
+    airflow_service.cache_clear()
+    _delete_variables()
+
+
+def _delete_variables() -> None:
+    from airflow_cloudact_notify.bridge.variables import VariableStateStore
+
+    store = VariableStateStore()
+    for key in store.keys("cloudact_notify:"):
+        store.delete(key)
+
+
+@pytest.fixture
+def cooldown_keys() -> Callable[[], list[str]]:
+    """Return a function that lists the cooldown rows in the database."""
+    from airflow_cloudact_notify.bridge.variables import VariableStateStore
+
+    return lambda: sorted(VariableStateStore().keys("cloudact_notify:cooldown:"))
+
+
+@pytest.fixture
+def add_connection() -> Iterator[Callable[..., None]]:
+    """Return a function that adds a connection to the database; all are removed after the test."""
+    from airflow.models import Connection
+    from airflow.utils.session import create_session
+
+    added: list[str] = []
+
+    def add(conn_id: str, **fields: Any) -> None:
+        with create_session() as session:
+            session.add(Connection(conn_id=conn_id, **fields))
+        added.append(conn_id)
+
+    yield add
+    with create_session() as session:
+        for connection in session.query(Connection).filter(Connection.conn_id.in_(added)):
+            session.delete(connection)
+
+
+def register(dag: Any) -> Any:
+    """Make a DAG known to the database, as the DAG processor does, and return the bag that holds it."""
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+
+    DagBundlesManager().sync_bundles_to_db()
+    bag = DagBag(os.devnull)
+    dag.relative_fileloc = "inline.py"
+    bag.bag_dag(dag)
+    sync_bag_to_db(bag, "dags-folder", None)
+    return bag
+
+
+@pytest.fixture
+def run_dag() -> Callable[..., Any]:
+    """Return a function that runs a DAG's tasks and their callbacks, and returns the DAG run."""
+
+    def run(dag: Any, conf: dict[str, Any] | None = None) -> Any:
+        # What the DAG level would do belongs to another process; see run_dag_callbacks.
+        on_failure, on_success = dag.on_failure_callback, dag.on_success_callback
+        dag.on_failure_callback = dag.on_success_callback = None
+        register(dag)
+        try:
+            return dag.test(run_conf=conf)
+        finally:
+            dag.on_failure_callback, dag.on_success_callback = on_failure, on_success
+
+    return run
+
+
+@contextlib.contextmanager
+def supervisor_comms() -> Iterator[None]:
+    """Give this process what a DAG-processor child has: a supervisor that answers for the Execution API."""
+    import psutil
+    import structlog
+    import uuid6
+    from airflow.sdk.execution_time.supervisor import (
+        InProcessSupervisorComms,
+        InProcessTestSupervisor,
+        set_supervisor_comms,
+    )
+
+    supervisor = InProcessTestSupervisor(
+        id=uuid6.uuid7(),
+        pid=os.getpid(),
+        process=psutil.Process(),
+        process_log=structlog.get_logger("test"),
+        client=InProcessTestSupervisor._api_client(),
+    )
+    supervisor.comms = InProcessSupervisorComms(supervisor=supervisor)
+    with set_supervisor_comms(supervisor.comms):
+        yield
+
+
+@pytest.fixture
+def run_dag_callbacks() -> Callable[..., None]:
+    """Return a function that runs a DAG's own callbacks for a run, as the DAG processor does."""
+    import structlog
+    from airflow.callbacks.callback_requests import DagCallbackRequest
+    from airflow.dag_processing.processor import _execute_callbacks
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    def run(dag: Any, run_id: str, *, success: bool, reason: str, last_task: str | None = None) -> None:
+        bag = register(dag)
+        with create_session() as session:
+            dag_run = session.scalars(
+                select(DagRun).where(DagRun.dag_id == dag.dag_id, DagRun.run_id == run_id)
+            ).one()
+            ti = next((t for t in dag_run.get_task_instances(session=session) if t.task_id == last_task), None)
+            request = dag_run.produce_dag_callback(
+                dag=None, success=success, relevant_ti=ti, reason=reason, execute=False
+            )
+            request = DagCallbackRequest.from_json(request.to_json())
+        with supervisor_comms():
+            _execute_callbacks(bag, [request], structlog.get_logger("test"))
+
+    return run
