@@ -5,7 +5,7 @@
     with SlackInbox() as inbox:
         service = NotificationService(configs_path, allowed_webhook_hosts=[inbox.host])
         ...
-        assert inbox.payloads[0]["text"] == ":x: *Pipeline failed: sales*"
+        assert inbox.payloads[0]["text"] == "*:x: Pipeline failed: sales*"
 """
 
 from __future__ import annotations

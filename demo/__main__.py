@@ -51,6 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
     except AirflowTrouble as trouble:
         print(f"The demo broke off: {trouble}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     problems = compare(chapters(), outcome)
     received.save(outcome.arrivals, folder / "received")
     report.write(folder / "outcome.json", outcome.decisions, outcome.arrivals, outcome.cooldowns, problems)

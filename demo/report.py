@@ -62,7 +62,7 @@ def _rows(
                 outcome = f"[green]delivered[/] to {to}" if to else "[red]delivered, but did not arrive[/]"
                 yield (*about, destination, outcome)
             if not notice.delivered_to:
-                yield (*about, "–", f"[yellow]{escape(decision.what)}[/]")
+                yield (*about, "all", f"[yellow]{escape(decision.what)}[/]")
 
 
 def _belongs(arrival: Arrival, decision: Decision, destination: str, chapter: str) -> bool:

@@ -19,6 +19,14 @@ T = TypeVar("T")
 
 FINAL_STATES = frozenset({"success", "failed"})
 
+# A background job ignores SIGINT and so would its children: Airflow shall hear it all the same.
+_AIRFLOW = """\
+import runpy, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.argv[0] = "airflow"
+runpy.run_module("airflow", run_name="__main__")
+"""
+
 
 class AirflowTrouble(RuntimeError):
     """Airflow ended, or did not do something in time; the text holds the last lines it printed."""
@@ -84,7 +92,7 @@ class StandaloneAirflow:
         self.home.mkdir(parents=True, exist_ok=True)
         with self.output.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "airflow", "standalone"],
+                [sys.executable, "-c", _AIRFLOW, "standalone"],
                 cwd=self.home,
                 env=self._env,
                 stdin=subprocess.DEVNULL,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -54,21 +54,19 @@ def silent_port() -> Iterator[int]:
 
 @contextmanager
 def talking_port(*lines: bytes) -> Iterator[int]:
-    """Give a port of this machine that says one line to each connection in turn, then hangs up."""
-    import threading
+    """Give a port of this machine that says a line to each connection, one after the other, and hangs up."""
 
     def talk() -> None:
         for line in lines:
             connection, _ = server.accept()
             with connection:
                 connection.sendall(line)
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(65_536):
+                    pass
 
     with socket.create_server((LOOPBACK, 0)) as server:
         thread = threading.Thread(target=talk, daemon=True)
         thread.start()
         yield server.getsockname()[1]
         thread.join(5)
-
-
-def to_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_cloudact_notify.core.documents import Document
+from airflow_cloudact_notify.core.errors import ConfigProblem, ConfigurationError
 from airflow_cloudact_notify.core.references import ReferenceRules
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T", bool, int, float)
 
 SECTION = "cloudact_notify"
 OPTIONS_LAYER = f"the [{SECTION}] options"
@@ -28,31 +36,34 @@ class Settings:
 
 
 def read_settings() -> Settings:
-    """Return the options as they are now."""
+    """Return the options as they are now; one that cannot be read is logged, and its default taken."""
     return Settings(
-        enabled=conf.getboolean(SECTION, "enabled", fallback=True),
+        enabled=_or_default(conf.getboolean, "enabled", True),
         configs_path=_below_airflow_home(_text("configs_path") or "configs"),
         default_tenant=_text("default_tenant"),
-        callback_budget_seconds=conf.getfloat(SECTION, "callback_budget_seconds", fallback=10.0),
+        callback_budget_seconds=_or_default(conf.getfloat, "callback_budget_seconds", 10.0),
         allowed_webhook_hosts=frozenset(host.lower() for host in split(_text("allowed_webhook_hosts"))),
         rules=ReferenceRules(_text("tenant_env_pattern"), _text("tenant_conn_pattern")),
     )
 
 
 def read_root_options() -> Document | None:
-    """Return the options that are root settings, as a configuration; ``None`` when they enable nothing."""
+    """Return the options that are root settings, as a configuration; ``None`` when they enable nothing.
+
+    :raises ConfigurationError: when one cannot be read.
+    """
     document = {
         "email": _without_empty(
-            enabled=conf.getboolean(SECTION, "email_notifications_enabled", fallback=False),
+            enabled=_read(conf.getboolean, "email_notifications_enabled", False),
             smtp_host=_text("email_smtp_host"),
-            smtp_port=conf.getint(SECTION, "email_smtp_port", fallback=587),
+            smtp_port=_read(conf.getint, "email_smtp_port", 587),
             smtp_username=_text("email_smtp_username"),
             smtp_password=_text("email_smtp_password"),
             from_email=_text("email_from_address"),
             to_emails=split(_text("email_to_addresses")),
         ),
         "slack": _without_empty(
-            enabled=conf.getboolean(SECTION, "slack_notifications_enabled", fallback=False),
+            enabled=_read(conf.getboolean, "slack_notifications_enabled", False),
             webhook_url=_text("slack_webhook_url"),
             channel=_text("slack_channel"),
         ),
@@ -66,6 +77,23 @@ def read_root_options() -> Document | None:
 def split(text: str | None) -> list[str]:
     """Return the parts of a text separated by commas."""
     return [part.strip() for part in (text or "").split(",") if part.strip()]
+
+
+def _read(reader: Callable[..., T], option: str, default: T) -> T:
+    try:
+        return reader(SECTION, option, fallback=default)
+    except Exception:  # noqa: BLE001 - Airflow has several classes for this, depending on the process
+        kind = {bool: "true or false", int: "a whole number", float: "a number"}[type(default)]
+        problem = ConfigProblem(f"[{SECTION}]", option, "the value cannot be read", f"Set {kind}.")
+        raise ConfigurationError(problem) from None
+
+
+def _or_default(reader: Callable[..., T], option: str, default: T) -> T:
+    try:
+        return _read(reader, option, default)
+    except ConfigurationError as error:
+        log.error("%s Using %s.", error, default)  # noqa: TRY400 - the traceback would add nothing
+        return default
 
 
 def _text(option: str) -> str | None:

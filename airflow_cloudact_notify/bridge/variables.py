@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from airflow_cloudact_notify.bridge.process import is_supervised
 from airflow_cloudact_notify.core.errors import StateUnavailable
+from airflow_cloudact_notify.core.masking import mask
 
 T = TypeVar("T")
 
@@ -91,4 +92,4 @@ def _translated(operation: str, function: Callable[[], T]) -> T:
     try:
         return function()
     except Exception as error:  # noqa: BLE001 - whatever the database, the API server or a secrets backend raises
-        raise StateUnavailable(operation, f"{type(error).__name__}: {str(error)[:200]}") from None
+        raise StateUnavailable(operation, f"{type(error).__name__}: {mask(str(error)[:200])}") from None

@@ -5,9 +5,8 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Protocol, TypeVar
+from collections.abc import Callable
+from typing import Protocol, Self, TypeVar
 
 from airflow_cloudact_notify.core.errors import OutOfTimeError
 
@@ -16,47 +15,9 @@ T = TypeVar("T")
 STATE_SHARE = 0.6
 """Part of a budget that state and connection look-ups may use."""
 DELIVERY_RESERVE = 4.0
-"""Seconds of a budget that are kept for delivery."""
+"""Seconds of a budget that are kept for delivery, until it is over."""
 
-
-class Budget:
-    """A countdown that starts when it is made.
-
-    :param seconds: ``None`` for no limit.
-    :param clock: monotonic seconds.
-    """
-
-    def __init__(self, seconds: float | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self.seconds = seconds
-        self._clock = clock
-        self._started = clock()
-
-    def remaining(self) -> float:
-        """Return the seconds left, never below 0; infinity without a limit."""
-        if self.seconds is None:
-            return float("inf")
-        return max(0.0, self.seconds - (self._clock() - self._started))
-
-    @contextmanager
-    def caller(self) -> Iterator[Caller]:
-        """Give a way of calling services that respects what is left; without a limit they are called directly."""
-        if self.seconds is None:
-            yield call_directly
-            return
-        bounded = BoundedCaller(self)
-        try:
-            yield bounded
-        finally:
-            bounded.close()
-
-    def remaining_for_state(self) -> float:
-        """Return the seconds that state calls may still use."""
-        if self.seconds is None:
-            return float("inf")
-        share = max(self.seconds * STATE_SHARE, 0.0)
-        if self.seconds > DELIVERY_RESERVE:
-            share = min(share, self.seconds - DELIVERY_RESERVE)
-        return max(0.0, share - (self._clock() - self._started))
+_Answer = queue.SimpleQueue[tuple[bool, object]]
 
 
 class Caller(Protocol):
@@ -70,52 +31,100 @@ def call_directly(operation: str, function: Callable[[], T]) -> T:
     return function()
 
 
-class BoundedCaller:
-    """Runs calls one after the other on a daemon thread and stops waiting when the budget's state share is used up.
+class Budget:
+    """A countdown that starts when it is made, and the calls that are made within it.
 
-    After the first call that does not return, no other is tried: the service behind them is the same.
+    :param seconds: ``None`` for no limit.
+    :param clock: monotonic seconds.
     """
 
-    def __init__(self, budget: Budget) -> None:
-        self._budget = budget
-        self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
-        self._gave_up_on: str | None = None
+    def __init__(self, seconds: float | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.seconds = seconds
+        self._clock = clock
+        self._started = clock()
+        self._delivery_is_over = False
+        self._calls = _CallThread()
+        self._unanswered: tuple[str, _Answer] | None = None
 
-    def __call__(self, operation: str, function: Callable[[], T]) -> T:
-        if self._gave_up_on:
-            raise OutOfTimeError(f"not tried, since '{self._gave_up_on}' did not answer")
-        left = self._budget.remaining_for_state()
-        answer: queue.SimpleQueue[tuple[bool, object]] = queue.SimpleQueue()
-        if left > 0:
-            self._submit(lambda: answer.put(_outcome(function)))
+    def remaining(self) -> float:
+        """Return the seconds left, never below 0; infinity without a limit."""
+        if self.seconds is None:
+            return float("inf")
+        return max(0.0, self.seconds - self._passed())
+
+    def remaining_for_state(self) -> float:
+        """Return the seconds that state calls may still use: their share, and all that is left after delivery."""
+        if self.seconds is None or self._delivery_is_over:
+            return self.remaining()
+        share = max(self.seconds * STATE_SHARE, 0.0)
+        if self.seconds > DELIVERY_RESERVE:
+            share = min(share, self.seconds - DELIVERY_RESERVE)
+        return max(0.0, share - self._passed())
+
+    def end_delivery(self) -> None:
+        """Give what was kept for delivery to the state calls that follow it."""
+        self._delivery_is_over = True
+
+    def call(self, operation: str, function: Callable[[], T]) -> T:
+        """Run a call to a service on a thread of its own, and wait for it no longer than state calls may take.
+
+        After a call that has not returned no other is tried, until it has: the service behind them is the same.
+
+        :raises OutOfTimeError: when the call did not return in time, or was not tried.
+        """
+        if self.seconds is None:
+            return function()
+        if self._unanswered and self._unanswered[1].empty():
+            raise OutOfTimeError(f"not tried, since '{self._unanswered[0]}' did not answer")
+        left = self.remaining_for_state()
+        if left <= 0:
+            raise OutOfTimeError("not tried, since the time for it is used up")
+        answer: _Answer = queue.SimpleQueue()
+        self._calls.submit(lambda: answer.put(_outcome(function)))
         try:
-            succeeded, result = answer.get(timeout=left) if left > 0 else answer.get_nowait()
+            succeeded, result = answer.get(timeout=left)
         except queue.Empty:
-            self._gave_up_on = operation
+            self._unanswered = (operation, answer)
             raise OutOfTimeError(f"no answer within {left:.1f} s") from None
         if not succeeded:
             raise result  # type: ignore[misc]
         return result  # type: ignore[return-value]
 
     def close(self) -> None:
-        """Let the thread end after the call it may still be in."""
+        """Let the thread of the calls end, after the one it may still be in."""
+        self._calls.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def _passed(self) -> float:
+        return self._clock() - self._started
+
+
+class _CallThread:
+    """A daemon thread, started when it is needed, that runs one call after the other."""
+
+    def __init__(self) -> None:
+        self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def submit(self, call: Callable[[], None]) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="cloudact-notify-state", daemon=True)
+            self._thread.start()
+        self._calls.put(call)
+
+    def close(self) -> None:
         if self._thread is not None:
             self._calls.put(None)
             self._thread = None
 
-    def _submit(self, call: Callable[[], None]) -> None:
-        if self._thread is None:
-            self._thread = threading.Thread(
-                target=_run_calls, args=(self._calls,), name="cloudact-notify-state", daemon=True
-            )
-            self._thread.start()
-        self._calls.put(call)
-
-
-def _run_calls(calls: queue.SimpleQueue[Callable[[], None] | None]) -> None:
-    while (call := calls.get()) is not None:
-        call()
+    def _run(self) -> None:
+        while (call := self._calls.get()) is not None:
+            call()
 
 
 def _outcome(function: Callable[[], T]) -> tuple[bool, object]:

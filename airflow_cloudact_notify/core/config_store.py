@@ -8,34 +8,30 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from airflow_cloudact_notify.core import documents, references
+from airflow_cloudact_notify.core import documents
 from airflow_cloudact_notify.core.budget import Caller, call_directly
 from airflow_cloudact_notify.core.config import NotificationConfig
 from airflow_cloudact_notify.core.documents import Document
 from airflow_cloudact_notify.core.enums import NotificationProvider
-from airflow_cloudact_notify.core.errors import (
-    ConfigProblem,
-    ConfigurationError,
-    InvalidTenantIdError,
-    OutOfTimeError,
-)
+from airflow_cloudact_notify.core.errors import ConfigProblem, ConfigurationError, InvalidTenantIdError
 from airflow_cloudact_notify.core.files import Files, open_path
+from airflow_cloudact_notify.core.masking import mask
 from airflow_cloudact_notify.core.providers import PROVIDERS
 from airflow_cloudact_notify.core.providers.base import BaseNotificationProvider, ProviderSettings
-from airflow_cloudact_notify.core.references import ReferenceRules
+from airflow_cloudact_notify.core.providers.email import EmailConfig
+from airflow_cloudact_notify.core.references import ASK, ReferenceRules
+from airflow_cloudact_notify.core.root import ROOT_FILE, ROOT_FOLDER, Layer, Root, RootSettings
+
+__all__ = ["ConfigStore", "Layer", "ResolvedConfig", "check_tenant_id"]
 
 log = logging.getLogger(__name__)
 
 TENANT_FILE = "notifications.json"
-ROOT_FOLDER = "notifications"
-ROOT_FILE = f"{ROOT_FOLDER}/config.json"
-LAYER_RECHECK_SECONDS = 60.0
-"""How long a root layer (a connection, say) is believed before it is read again."""
 SENDERS_IDENTITY = ("from_email", "from_name", "subject_prefix")
-
 _TENANT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 Provider = BaseNotificationProvider[Any, Any]
@@ -81,24 +77,6 @@ class ResolvedConfig:
 NOTHING = ResolvedConfig(NotificationConfig(enabled=False), "nothing is enabled")
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """Root settings from elsewhere than the root's file; ``read`` returns ``None`` when there are none."""
-
-    name: str
-    read: Callable[[], Document | None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Base:
-    """The root's settings, before they are validated as a whole."""
-
-    document: Document
-    source: str
-    broken: Mapping[NotificationProvider, ConfigProblem]
-    problems: tuple[ConfigProblem, ...] = ()
-
-
 class ConfigStore:
     """Resolves tenants' configurations from files, and reads again what changed.
 
@@ -119,15 +97,12 @@ class ConfigStore:
     ) -> None:
         self.configs_path = str(configs_path)
         self._files = Files(path_opener(self.configs_path), is_remote="://" in self.configs_path, clock=clock)
-        self._layers = layers
+        self._root = Root(self._files, layers, env, clock)
         self._rules = rules or ReferenceRules()
         self.allowed_webhook_hosts = allowed_webhook_hosts
         self._env = env
-        self._clock = clock
-        self._layer_documents: dict[str, tuple[float, Document | None]] = {}
         self._resolved: dict[str | None, tuple[object, ResolvedConfig]] = {}
-        self._last_good: dict[str | None, ResolvedConfig] = {}
-        self._last_good_root_file: _Base | None = None
+        self._last_good: dict[str, ResolvedConfig] = {}
 
     def resolve(self, tenant_id: str | None, call: Caller = call_directly) -> ResolvedConfig:
         """Return what applies to a tenant; ``None`` asks for the root's.
@@ -137,107 +112,123 @@ class ConfigStore:
         """
         if tenant_id is not None:
             check_tenant_id(tenant_id)
-        stamp = self._stamp(tenant_id)
-        known_stamp, resolved = self._resolved.get(tenant_id, (None, NOTHING))
-        if stamp is not None and stamp == known_stamp:
+        # Looked at before anything is read: a file that changes meanwhile is read again next time.
+        files = self._files_stamp(tenant_id, call)
+        stamp, resolved = self._resolved.get(tenant_id, (None, NOTHING))
+        if stamp == (files, self._root.layers_stamp()):
             return resolved
-        resolved = self._root(call) if tenant_id is None else self._tenant_or_root(tenant_id, call)
+        resolved = self._of_root(call) if tenant_id is None else self._of_tenant(tenant_id, call)
         for problem in resolved.problems:
             log.error("Notification configuration: %s (using: %s)", problem, resolved.source)
-        self._resolved[tenant_id] = (self._stamp(tenant_id), resolved)
+        self._resolved[tenant_id] = ((files, self._root.layers_stamp()), resolved)
         return resolved
 
-    def is_tenant(self, tenant_id: str) -> bool:
+    def is_tenant(self, tenant_id: str, call: Caller = call_directly) -> bool:
         """Whether there is a file of this tenant."""
         if not _TENANT_ID.fullmatch(tenant_id):
             return False
-        return self._files.read(_tenant_file(tenant_id)).content is not None
+        try:
+            return self._files.read(_tenant_file(tenant_id), call).content is not None
+        except ConfigurationError:
+            # What cannot be read is there.
+            return True
 
     def clear(self, tenant_id: str | None = None) -> None:
         """Forget what was read, of one tenant or of all."""
         if tenant_id is None:
             self._files.forget()
-            self._layer_documents.clear()
+            self._root.forget()
             self._resolved.clear()
         else:
             self._files.forget(_tenant_file(tenant_id))
             self._resolved.pop(tenant_id, None)
 
-    def _stamp(self, tenant_id: str | None) -> object:
-        """Return what changes when the tenant's configuration may have; ``None`` to resolve anew."""
+    def _files_stamp(self, tenant_id: str | None, call: Caller) -> object:
+        """Return what changes when a file does; while one cannot be read it is never the same."""
         try:
-            root = self._files.read(ROOT_FILE).stamp
-            own = self._files.read(_tenant_file(tenant_id)).stamp if tenant_id else None
+            root = self._files.read(ROOT_FILE, call).stamp
+            return (root, self._files.read(_tenant_file(tenant_id), call).stamp if tenant_id else None)
         except ConfigurationError:
-            return None
-        now = self._clock()
-        if any(now - read_at > LAYER_RECHECK_SECONDS for read_at, _ in self._layer_documents.values()):
-            return None
-        return (root, own, tuple(read_at for read_at, _ in self._layer_documents.values()))
+            return object()
 
-    # --- a tenant's own file
-
-    def _tenant_or_root(self, tenant_id: str, call: Caller) -> ResolvedConfig:
+    def _of_root(self, call: Caller) -> ResolvedConfig:
+        root = self._root.settings(call)
+        nothing = replace(NOTHING, source=f"{NOTHING.source} in {root.source}", problems=root.problems)
+        if not root.document:
+            return nothing
         try:
-            own = self._tenant(tenant_id, call)
+            config = documents.validate(root.document, root.source)
+        except ConfigurationError as error:
+            return _with_problems(nothing, error.problems)
+        resolved = self._finished(config, root.source, root.broken)
+        return _with_problems(resolved, root.problems + tuple(resolved.broken.values()))
+
+    def _of_tenant(self, tenant_id: str, call: Caller) -> ResolvedConfig:
+        try:
+            own = self._own(tenant_id, call)
         except ConfigurationError as error:
             if (last := self._last_good.get(tenant_id)) is not None:
                 return replace(last, source=f"{last.source}, last good version", problems=error.problems)
-            return _with_problems(self._root(call), error.problems)
+            return _with_problems(self._of_root(call), error.problems)
         if own is None:
             self._last_good.pop(tenant_id, None)
-            return self._root(call)
+            return self._of_root(call)
         if own.reaches_nobody:
-            return _with_problems(self._root(call), tuple(own.broken.values()))
+            return _with_problems(self._of_root(call), own.problems)
         self._last_good[tenant_id] = own
-        return _with_problems(own, tuple(own.broken.values()))
+        return own
 
-    def _tenant(self, tenant_id: str, call: Caller) -> ResolvedConfig | None:
-        """Return a tenant's own configuration; ``None`` when it has none, or has it switched off."""
-        file = _tenant_file(tenant_id)
-        document = self._parsed(file)
-        if document is None:
+    def _own(self, tenant_id: str, call: Caller) -> ResolvedConfig | None:
+        """Return a tenant's own configuration; ``None`` when it has none, or has it switched off.
+
+        :raises ConfigurationError: when its file is no use.
+        """
+        name = self._files.name(_tenant_file(tenant_id))
+        content = self._files.read(_tenant_file(tenant_id), call).content
+        if content is None:
             return None
-        name = self._files.name(file)
-        self._check_references(document, tenant_id, name)
-        document, broken = self._substituted(document, name)
+        original = documents.parse(content, name)
+        self._check_variables(original, tenant_id, name, call)
+        document, broken = documents.substituted(original, self._env, name)
+        self._check_connections(original, document, tenant_id, name, call)
         config = documents.validate(document, name)
         if config.tenant_id not in (None, tenant_id):
             reason = f"it names another tenant than its folder, {tenant_id}"
             raise ConfigurationError(ConfigProblem(name, "tenant_id", reason, "Make the two agree."))
         if not config.enabled:
             return None
+        root = self._root.settings(call) if config.extends else RootSettings({}, name)
+        wanted = documents.merge(original, root.document)
+        broken = {kind: problem for kind, problem in broken.items() if documents.is_enabled(wanted, kind)}
         if config.extends:
-            base = self._base(call)
-            inherited = {k: problem for k, problem in base.broken.items() if k.value not in document}
-            config = documents.validate(documents.merge(document, base.document), name)
-            return self._finished(config, f"{name} over {base.source}", inherited | broken)
-        return self._finished(self._with_identity(config, call), name, broken)
+            config = documents.validate(documents.merge(document, root.document), name)
+            broken |= _inherited(root.broken, original, config)
+            own = self._finished(config, f"{name} over {root.source}", broken)
+        else:
+            own = self._finished(self._with_identity(config, call), name, broken)
+        return _with_problems(own, root.problems + tuple(own.broken.values()))
 
-    def _check_references(self, document: Document, tenant_id: str, name: str) -> None:
-        """Refuse a tenant's file that names what is not the tenant's."""
-        allowed = f"{tenant_id.upper().replace('-', '_')}_*"
+    def _check_variables(self, document: Document, tenant_id: str, name: str, call: Caller) -> None:
+        """Refuse a tenant's file that names environment variables which are not the tenant's."""
+        is_tenant = partial(self.is_tenant, call=call)
+        if problems := self._rules.variables_not_allowed(document, tenant_id, name, is_tenant):
+            raise ConfigurationError(*problems)
+
+    def _check_connections(
+        self, original: Document, document: Document, tenant_id: str, name: str, call: Caller
+    ) -> None:
+        """Refuse a tenant's file that names connections which are not the tenant's."""
+        written = {section: mask(conn_id)[:80] for section, conn_id in documents.connections(original)}
+        remedy = f"Use cloudact_notify_* or {tenant_id}_*, {ASK} tenant_conn_pattern."
         problems = [
             ConfigProblem(
                 name,
-                reference.key,
-                f"a tenant's file may not name the environment variable {reference.name}",
-                f"Use CLOUDACT_NOTIFY_* or {allowed}, or let the platform's administrator allow it with "
-                "[cloudact_notify] tenant_env_pattern.",
-            )
-            for reference in references.references(document)
-            if not self._rules.allows_variable(tenant_id, reference.name, self.is_tenant)
-        ]
-        problems += [
-            ConfigProblem(
-                name,
                 f"{section}.conn_id",
-                f"a tenant's file may not name the connection {conn_id}",
-                f"Use cloudact_notify_* or {tenant_id}_*, or let the platform's administrator allow it with "
-                "[cloudact_notify] tenant_conn_pattern.",
+                f"a tenant's file may not name the connection {written[section]}",
+                remedy,
             )
             for section, conn_id in documents.connections(document)
-            if not self._rules.allows_connection(tenant_id, conn_id, self.is_tenant)
+            if not self._rules.allows_connection(tenant_id, conn_id, partial(self.is_tenant, call=call))
         ]
         if problems:
             raise ConfigurationError(*problems)
@@ -245,99 +236,16 @@ class ConfigStore:
     def _with_identity(self, config: NotificationConfig, call: Caller) -> NotificationConfig:
         """Complete the sender's name and address, and nothing else, from the root's."""
         email = config.email
-        if not email.enabled or all(getattr(email, key) for key in SENDERS_IDENTITY):
+        missing = [key for key in SENDERS_IDENTITY if not getattr(email, key)]
+        if not email.enabled or not missing:
             return config
-        root_email: Mapping[str, Any] = self._root_file().document.get("email", {})
-        if not email.from_email and not root_email.get("from_email"):
-            root_email = self._base(call).document.get("email", {})
-        identity = {
-            key: root_email[key]
-            for key in SENDERS_IDENTITY
-            if root_email.get(key) and not getattr(email, key)
-        }
-        return config.model_copy(update={"email": email.model_copy(update=identity)})
-
-    # --- the root's settings
-
-    def _root(self, call: Caller) -> ResolvedConfig:
-        base = self._base(call)
-        if not base.document:
-            return replace(NOTHING, problems=base.problems)
-        try:
-            config = documents.validate(base.document, base.source)
-        except ConfigurationError as error:
-            return replace(NOTHING, problems=base.problems + error.problems)
-        resolved = self._finished(config, base.source, base.broken)
-        return _with_problems(resolved, base.problems + tuple(resolved.broken.values()))
-
-    def _base(self, call: Caller) -> _Base:
-        """Return the root's file over the further layers, each only if it is enabled."""
-        base = self._root_file()
-        for layer in self._layers:
-            try:
-                document = self._layer_document(layer, call)
-            except ConfigurationError as error:
-                base = replace(base, problems=base.problems + error.problems)
-                continue
-            if document and document.get("enabled", True):
-                source = f"{base.source} over {layer.name}" if base.document else layer.name
-                base = replace(base, document=documents.merge(base.document, document), source=source)
-        return base
-
-    def _root_file(self) -> _Base:
-        """Return the root's file as it is, else its last good version, else nothing."""
-        name = self._files.name(ROOT_FILE)
-        try:
-            document = self._parsed(ROOT_FILE)
-            document, broken = self._substituted(document or {"enabled": False}, name)
-            enabled = documents.validate(document, name).enabled
-        except ConfigurationError as error:
-            last = self._last_good_root_file
-            if last is None:
-                return _Base({}, name, {}, error.problems)
-            return replace(last, source=f"{last.source}, last good version", problems=error.problems)
-        self._last_good_root_file = _Base(document, name, broken) if enabled else _Base({}, name, {})
-        return self._last_good_root_file
-
-    def _layer_document(self, layer: Layer, call: Caller) -> Document | None:
-        read_at, document = self._layer_documents.get(layer.name, (float("-inf"), None))
-        if self._clock() - read_at <= LAYER_RECHECK_SECONDS:
-            return document
-        try:
-            document = call(f"read {layer.name}", layer.read)
-        except OutOfTimeError as error:
-            problem = ConfigProblem(layer.name, "", str(error), "Check Airflow's API server.")
-            raise ConfigurationError(problem) from None
-        if document is not None:
-            documents.validate(document, layer.name)
-        self._layer_documents[layer.name] = (self._clock(), document)
-        return document
-
-    # --- both
-
-    def _parsed(self, file: str) -> Document | None:
-        content = self._files.read(file).content
-        return None if content is None else documents.parse(content, self._files.name(file))
-
-    def _substituted(
-        self, document: Document, name: str
-    ) -> tuple[Document, dict[NotificationProvider, ConfigProblem]]:
-        """Fill in the environment's values; a destination that names an unset one is switched off.
-
-        :raises ConfigurationError: when something else than a destination names an unset one.
-        """
-        broken = {}
-        for reference in references.references(document):
-            problem = references.unset(reference, self._env, name)
-            if problem is None:
-                continue
-            section = reference.key.partition(".")[0]
-            if section not in documents.destination_sections():
-                raise ConfigurationError(problem)
-            if isinstance(document[section], Mapping) and document[section].get("enabled"):
-                broken[NotificationProvider(section)] = problem
-            document = {**document, section: {"enabled": False}}
-        return references.substitute(document, self._env), broken
+        root_email = _email_of(self._root.file(call))
+        if not (email.from_email or root_email.from_email):
+            root_email = _email_of(self._root.settings(call))
+        identity = {key: getattr(root_email, key) for key in missing}
+        # The keys do not count as set: a sender that the tenant's connection names goes first.
+        complete = EmailConfig.model_construct(email.model_fields_set, **{**dict(email), **identity})
+        return config.model_copy(update={"email": complete})
 
     def _finished(
         self,
@@ -363,6 +271,21 @@ class ConfigStore:
 
 def _tenant_file(tenant_id: str) -> str:
     return f"{tenant_id}/{TENANT_FILE}"
+
+
+def _email_of(settings: RootSettings) -> EmailConfig:
+    return documents.validate_section(EmailConfig, settings.document.get("email", {}), settings.source)
+
+
+def _inherited(
+    broken: Mapping[NotificationProvider, ConfigProblem], own: Document, config: NotificationConfig
+) -> dict[NotificationProvider, ConfigProblem]:
+    """Return the root's broken destinations that a tenant neither repairs nor switches off."""
+    return {
+        kind: problem
+        for kind, problem in broken.items()
+        if own.get(kind.value, {}).get("enabled", True) and not config.destination(kind).enabled
+    }
 
 
 def _with_problems(resolved: ResolvedConfig, problems: tuple[ConfigProblem, ...]) -> ResolvedConfig:

@@ -51,7 +51,7 @@ def deliver(
     """Send a message to all destinations side by side; one that fails does not touch the others.
 
     Returns when all have ended or the budget has, whichever is first. What is still under way then goes on in a
-    daemon thread and counts as failed.
+    daemon thread and counts as failed, unless some of its recipients had been served.
     """
     deliveries = [_Delivery(message, name, provider, terms) for name, provider in providers.items()]
     if terms.budget.remaining() < SHORTEST_ATTEMPT:

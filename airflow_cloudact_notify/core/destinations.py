@@ -10,7 +10,7 @@ from typing import Any
 from airflow_cloudact_notify.core import documents
 from airflow_cloudact_notify.core.budget import Caller
 from airflow_cloudact_notify.core.config_store import ResolvedConfig
-from airflow_cloudact_notify.core.enums import FailureReason, NotificationProvider, Outcome
+from airflow_cloudact_notify.core.enums import FailureReason, NotificationProvider
 from airflow_cloudact_notify.core.errors import (
     ConfigProblem,
     ConfigurationError,
@@ -23,7 +23,7 @@ from airflow_cloudact_notify.core.providers.base import (
     DestinationConfig,
     ProviderSettings,
 )
-from airflow_cloudact_notify.core.report import DeliveryResult
+from airflow_cloudact_notify.core.report import DeliveryResult, failed
 
 Provider = BaseNotificationProvider[Any, Any]
 
@@ -81,6 +81,10 @@ class Destinations:
                 unready.append(failed(name, FailureReason.MISCONFIGURED, str(error)))
             except DeliveryError as error:
                 unready.append(failed(name, error.reason, error.detail))
+            except Exception as error:  # noqa: BLE001 - one look-up's trouble must not cost the others their message
+                unready.append(
+                    failed(name, FailureReason.INTERNAL, f"not made ready: {type(error).__name__}")
+                )
         return ready, unready
 
     def provider(self, name: NotificationProvider, resolved: ResolvedConfig, call: Caller) -> Provider:
@@ -96,7 +100,12 @@ class Destinations:
         now = self._clock()
         if made and made.section == section and now - made.made_at <= CONNECTION_RECHECK_SECONDS:
             return made.provider
-        provider = self._with_connection(name, section, resolved, call)
+        try:
+            provider = self._with_connection(name, section, resolved, call)
+        except DeliveryError:
+            if made and made.section == section:
+                return made.provider
+            raise
         self._made[resolved.source, name] = _Made(section, now, provider)
         return provider
 
@@ -117,8 +126,9 @@ class Destinations:
             fields = call(f"read {source}", lambda: self._connections(conn_id, name))
         except OutOfTimeError as error:
             raise DeliveryError(FailureReason.TIMEOUT, f"{source} could not be read: {error}") from None
+        defaults = section.model_dump(exclude=set(section.SERVER_KEYS))
         own = section.model_dump(exclude_unset=True, exclude={"conn_id"})
-        complete = documents.validate_section(type(section), {**fields, **own}, source)
+        complete = documents.validate_section(type(section), {**defaults, **fields, **own}, source)
         settings = ProviderSettings(resolved.config.timeout_seconds, self._allowed_webhook_hosts)
         try:
             return PROVIDERS[name](complete, settings)
@@ -127,8 +137,3 @@ class Destinations:
             raise ConfigurationError(
                 ConfigProblem(source, problem.key, problem.reason, problem.remedy)
             ) from None
-
-
-def failed(name: NotificationProvider, reason: FailureReason, detail: str) -> DeliveryResult:
-    """Return the result of a destination that was not tried."""
-    return DeliveryResult(name, Outcome.FAILED, reason, detail)

@@ -34,24 +34,28 @@ def parse(content: bytes, file: str) -> Document:
         raise _refusal(file, "it starts with a byte-order mark", "Save it as UTF-8 without BOM.")
     try:
         document = json.loads(content.decode("utf-8"), object_pairs_hook=_without_twins)
-    except UnicodeDecodeError as error:
-        raise _refusal(file, f"byte {error.start} is not UTF-8", "Save it as UTF-8.") from None
-    except json.JSONDecodeError as error:
-        reason = f"not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}"
-        raise _refusal(file, reason, "Correct the syntax there.") from None
-    except ValueError:
-        raise _refusal(file, "it holds a number that is too long", "Keep to the documented keys.") from None
-    except RecursionError:
-        raise _refusal(file, "it is nested too deeply", "Keep to the documented keys.") from None
-    except KeyError as error:
-        raise _refusal(
-            file, "the key stands twice in one object", "Keep one of the two.", _printable(error.args[0])
-        ) from None
+    except (ValueError, KeyError, RecursionError) as error:
+        raise _refusal(file, *_why_unreadable(error)) from None
     if not isinstance(document, dict):
         raise _refusal(file, "it is not a JSON object", "Put the settings between { and }.")
     if _is_deeper(document, MAX_DEPTH):
-        raise _refusal(file, "it is nested too deeply", "Keep to the documented keys.")
+        raise _refusal(file, *_why_unreadable(RecursionError()))
     return document
+
+
+def _why_unreadable(error: Exception) -> tuple[str, ...]:
+    """Return reason, remedy, and the key where it is known."""
+    match error:
+        case UnicodeDecodeError():
+            return f"byte {error.start} is not UTF-8", "Save it as UTF-8."
+        case json.JSONDecodeError():
+            reason = f"not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}"
+            return reason, "Correct the syntax there."
+        case KeyError():
+            return "the key stands twice in one object", "Keep one of the two.", _printable(error.args[0])
+        case RecursionError():
+            return "it is nested too deeply", "Keep to the documented keys."
+    return "it holds a number that is too long", "Keep to the documented keys."
 
 
 def _refusal(file: str, reason: str, remedy: str, key: str = "") -> ConfigurationError:
@@ -118,7 +122,7 @@ def merge(over: Document, under: Document) -> Document:
 def substituted(
     document: Document, env: Mapping[str, str], file: str
 ) -> tuple[Document, dict[NotificationProvider, ConfigProblem]]:
-    """Fill in the environment's values; a destination that names an unset one is switched off, and its problem returned.
+    """Fill in the environment's values, and switch off destinations that name an unset one: each with its problem.
 
     :raises ConfigurationError: when something else than a destination names an unset one.
     """

@@ -51,7 +51,9 @@ def post_json(
             wait = retry_after(answer.headers.get("Retry-After"))
             return HttpAnswer(answer.status_code, _body(answer).strip(), wait)
     except requests.exceptions.SSLError as error:
-        raise DeliveryError(FailureReason.TLS, f"no TLS with {host}: {_cause(error)}") from None
+        broken_off = isinstance(_innermost(error), ssl.SSLEOFError)
+        reason = FailureReason.UNREACHABLE if broken_off else FailureReason.TLS
+        raise DeliveryError(reason, f"no TLS with {host}: {_cause(error)}") from None
     except requests.exceptions.Timeout:
         raise DeliveryError(FailureReason.TIMEOUT, f"{host} did not answer within {timeout:.3g} s") from None
     except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema):
@@ -119,13 +121,18 @@ def _body(answer: requests.Response) -> str:
 
 def _cause(error: BaseException) -> str:
     """Return the innermost cause in a word or two: the outer texts quote the URL."""
-    while inner := (error.__cause__ or error.__context__ or _wrapped(error)):
-        error = inner
+    error = _innermost(error)
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {error.verify_message}"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return type(error).__name__
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while inner := (error.__cause__ or error.__context__ or _wrapped(error)):
+        error = inner
+    return error
 
 
 def _wrapped(error: BaseException) -> BaseException | None:

@@ -16,6 +16,8 @@ _REFERENCE = re.compile(r"(\$?)\$\{([^}]{0,200})\}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _AIRFLOWS_OWN = re.compile(r"AIRFLOW(__|_CONN_|_VAR_|_HOME$|_CONFIG$|_CTX_)", re.IGNORECASE)
 
+ASK = "or let the platform's administrator allow it with [cloudact_notify]"
+
 
 @dataclass(frozen=True, slots=True)
 class ReferenceRules:
@@ -48,6 +50,20 @@ class ReferenceRules:
             or (name.startswith(f"{tenant_id}_") and not _of_another(name, tenant_id, is_tenant))
             or _matches(self.tenant_conn_pattern, tenant_id, name)
         )
+
+    def variables_not_allowed(
+        self, document: Any, tenant_id: str, file: str, is_tenant: Callable[[str], bool]
+    ) -> list[ConfigProblem]:
+        """Return a problem for every environment variable that the file of ``tenant_id`` may not name."""
+        own = tenant_id.upper().replace("-", "_")
+        remedy = f"Use CLOUDACT_NOTIFY_* or {own}_*, {ASK} tenant_env_pattern."
+        return [
+            ConfigProblem(
+                file, ref.key, f"a tenant's file may not name the environment variable {ref.shown}", remedy
+            )
+            for ref in references(document)
+            if not self.allows_variable(tenant_id, ref.name, is_tenant)
+        ]
 
 
 def _of_another(name: str, tenant_id: str, is_tenant: Callable[[str], bool]) -> bool:

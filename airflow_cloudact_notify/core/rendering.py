@@ -22,7 +22,8 @@ MAX_FACT = 1_000
 MAX_BODY = 20_000
 
 _COLOUR_CODE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-_KEPT = "\n\t\u200d"  # the last one joins emoji
+_UNUSUAL = re.compile(r"[^\n\t -~]")
+_EMOJI_JOINER = "\u200d"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +77,14 @@ def _links(message: NotificationMessage) -> Iterator[tuple[str, str]]:
 
 def readable(text: str) -> str:
     """Return ``text`` without what no medium shows: colour codes of terminals, control characters, half characters."""
-    if text.isascii() and text.isprintable():
+    if text.isprintable():
         return text
-    return "".join(map(_shown, _COLOUR_CODE.sub("", text).replace("\r\n", "\n")))
+    return _UNUSUAL.sub(_shown, _COLOUR_CODE.sub("", text).replace("\r\n", "\n"))
 
 
-def _shown(c: str) -> str:
-    if c.isprintable() or c in _KEPT:
+def _shown(match: re.Match[str]) -> str:
+    c = match[0]
+    if c.isprintable() or c == _EMOJI_JOINER:
         return c
     if "\ud800" <= c <= "\udfff":
         return "\ufffd"

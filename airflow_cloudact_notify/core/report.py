@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from airflow_cloudact_notify.core.config_store import ResolvedConfig
 from airflow_cloudact_notify.core.enums import (
     FailureReason,
     NotificationProvider,
@@ -14,6 +15,7 @@ from airflow_cloudact_notify.core.enums import (
 )
 from airflow_cloudact_notify.core.errors import DeliveryFailedError
 from airflow_cloudact_notify.core.message import NotificationMessage
+from airflow_cloudact_notify.core.policy import Held, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,3 +124,37 @@ def _result_dict(result: DeliveryResult) -> dict[str, Any]:
         "elapsed_ms": result.elapsed_ms,
         "refused": dict(result.refused),
     }
+
+
+def failed(name: NotificationProvider, reason: FailureReason, detail: str) -> DeliveryResult:
+    """Return the result of a destination that was not tried."""
+    return DeliveryResult(name, Outcome.FAILED, reason, detail)
+
+
+def report_on(
+    message: NotificationMessage,
+    resolved: ResolvedConfig,
+    plan: Plan,
+    held: Held | None,
+    results: Iterable[DeliveryResult],
+    remarks: Iterable[str],
+) -> NotificationReport:
+    """Return the report on a message that was held back, or was sent with these results."""
+    if held:
+        results = [_suppressed(name, held) for name in (*plan.send_to, *plan.broken)]
+    else:
+        broken = [failed(name, FailureReason.MISCONFIGURED, str(why)) for name, why in plan.broken.items()]
+        results = [*results, *broken]
+    off = Held(SuppressionReason.DESTINATION_OFF, "it is switched off in the configuration")
+    return NotificationReport(
+        [*results, *(_suppressed(name, off) for name in plan.off)],
+        message=message,
+        config_source=resolved.source,
+        notes=[*map(str, resolved.problems), *remarks],
+        suppressed=held.reason if held else None,
+        reason=held.why if held else "",
+    )
+
+
+def _suppressed(name: NotificationProvider, held: Held) -> DeliveryResult:
+    return DeliveryResult(name, Outcome.SUPPRESSED, held.reason, held.why)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from airflow_cloudact_notify.core import delivery, policy
 from airflow_cloudact_notify.core.budget import Budget, Caller
@@ -18,21 +16,19 @@ from airflow_cloudact_notify.core.delivery import Terms
 from airflow_cloudact_notify.core.destinations import (
     ConnectionReader,
     Destinations,
-    failed,
+    Provider,
     no_connections,
 )
 from airflow_cloudact_notify.core.enums import (
-    FailureReason,
     NotificationEvent,
     NotificationProvider,
-    NotificationSeverity,
-    Outcome,
     SuppressionReason,
 )
 from airflow_cloudact_notify.core.errors import StateUnavailable
 from airflow_cloudact_notify.core.message import NotificationMessage
+from airflow_cloudact_notify.core.original_api import OriginalApi, Providers
 from airflow_cloudact_notify.core.policy import Held, Plan
-from airflow_cloudact_notify.core.report import DeliveryResult, NotificationReport
+from airflow_cloudact_notify.core.report import DeliveryResult, NotificationReport, report_on
 from airflow_cloudact_notify.core.state.cooldowns import Cooldown, Cooldowns
 from airflow_cloudact_notify.core.state.store import BoundedStateStore, MemoryStateStore, StateStore
 
@@ -40,10 +36,8 @@ log = logging.getLogger(__name__)
 
 CONFIGS_PATH_VARIABLE = "CLOUDACT_NOTIFY_CONFIGS_PATH"
 
-Providers = Sequence[NotificationProvider | str]
 
-
-class NotificationService:
+class NotificationService(OriginalApi):
     """Tells a tenant's people what happened to their pipelines.
 
     :param configs_path: the folder of the configuration files; left out, ``CLOUDACT_NOTIFY_CONFIGS_PATH``, else
@@ -89,26 +83,27 @@ class NotificationService:
     ) -> NotificationReport:
         """Take a message through all steps and return what became of it.
 
-        :param providers: the destinations to use in place of those the trigger names.
+        :param providers: the destinations to use in place of those the trigger names; none named, those.
         :param budget: how long it may take; left out, as long as the configured attempts do.
         :param notes: remarks of the caller for the report.
         :raises InvalidTenantIdError: when the message's tenant id cannot be a folder's name.
         """
         budget = budget or Budget()
         remarks = list(notes)
-        with budget.caller() as call:
-            cooldowns = Cooldowns(BoundedStateStore(self._state, call), remarks.append)
-            resolved = self.configs.resolve(message.tenant_id, call)
+        with budget:
+            cooldowns = Cooldowns(BoundedStateStore(self._state, budget.call), remarks.append)
+            resolved = self.configs.resolve(message.tenant_id, budget.call)
             plan = policy.plan(message, resolved, _names(providers)) if self._enabled else _OFF
             message = message.model_copy(update={"severity": plan.severity or message.severity})
             held = plan.held or self._cooling_down(message, plan, cooldowns, remarks)
             if held is None:
-                results = self._deliver(message, plan, resolved, call, budget)
+                results = self._deliver(message, plan, resolved, budget, remarks)
+                budget.end_delivery()
                 if any(results):
                     self._start_cooldown(message, plan, cooldowns, remarks)
             else:
-                results = [_suppressed(name, held) for name in plan.send_to]
-        report = _report(message, resolved, plan, held, results, remarks)
+                results = []
+        report = report_on(message, resolved, plan, held, results, remarks)
         _tell(report)
         return report
 
@@ -117,13 +112,37 @@ class NotificationService:
         message: NotificationMessage,
         plan: Plan,
         resolved: ResolvedConfig,
-        call: Caller,
         budget: Budget,
+        remarks: list[str],
     ) -> list[DeliveryResult]:
-        ready, unready = self.destinations.ready(plan.send_to, resolved, call)
         config = resolved.config
         terms = Terms(config.retry_config, config.timeout_seconds, budget, self._sleep)
+        ready, unready = self.destinations.ready(plan.send_to, resolved, budget.call)
+        if unready and not ready:
+            ready, unready = self._in_their_place(message, plan, resolved, unready, budget.call, remarks)
         return delivery.deliver(message, ready, terms) + unready
+
+    def _in_their_place(
+        self,
+        message: NotificationMessage,
+        plan: Plan,
+        resolved: ResolvedConfig,
+        unready: list[DeliveryResult],
+        call: Caller,
+        remarks: list[str],
+    ) -> tuple[dict[NotificationProvider, Provider], list[DeliveryResult]]:
+        """Return who else can be told when no planned destination can: a mistake must not silence its tenant."""
+        others = [name for name in resolved.config.enabled_destinations() if name not in plan.send_to]
+        ready, _ = self.destinations.ready(others, resolved, call)
+        if ready:
+            return ready, unready
+        root = self.configs.resolve(None, call)
+        if root.source != resolved.source:
+            ready, _ = self.destinations.ready(policy.plan(message, root).send_to, root, call)
+        if not ready:
+            return {}, unready
+        remarks += [f"told to the destinations of {root.source} instead: {result}" for result in unready]
+        return ready, []
 
     def _cooling_down(
         self, message: NotificationMessage, plan: Plan, cooldowns: Cooldowns, remarks: list[str]
@@ -145,113 +164,6 @@ class NotificationService:
             cooldowns.start(message, Cooldown(self._clock(), message.effective_severity))
         except StateUnavailable as error:
             remarks.append(f"the cooldown could not be started, so a repeat will be sent: {error}")
-
-    # --- the original system's API
-
-    async def notify(
-        self,
-        tenant_id: str | None,
-        event: NotificationEvent | str,
-        severity: NotificationSeverity | str | None = None,
-        title: str = "",
-        message: str = "",
-        pipeline_id: str | None = None,
-        pipeline_logging_id: str | None = None,
-        details: Mapping[str, Any] | None = None,
-        providers: Providers | None = None,
-        **more: Any,
-    ) -> NotificationReport:
-        """Tell a tenant that ``event`` happened, without blocking the event loop.
-
-        :param more: further fields of ``NotificationMessage``, such as ``duration_ms`` or ``dedup_key``.
-        :raises ValueError: for a tenant id, event, severity or provider that there cannot be.
-        """
-        told = NotificationMessage.model_validate(
-            {
-                "tenant_id": tenant_id,
-                "event": event,
-                "severity": severity,
-                "title": title,
-                "message": message,
-                "pipeline_id": pipeline_id,
-                "pipeline_logging_id": pipeline_logging_id,
-                "details": details,
-                **more,
-            }
-        )
-        return await asyncio.to_thread(self.send, told, providers=providers)
-
-    async def notify_pipeline_started(
-        self, tenant_id: str, pipeline_id: str, pipeline_logging_id: str | None = None, **more: Any
-    ) -> NotificationReport:
-        """Tell that a pipeline has started."""
-        return await self.notify(
-            tenant_id,
-            NotificationEvent.PIPELINE_STARTED,
-            pipeline_id=pipeline_id,
-            pipeline_logging_id=pipeline_logging_id,
-            **more,
-        )
-
-    async def notify_pipeline_success(
-        self,
-        tenant_id: str,
-        pipeline_id: str,
-        pipeline_logging_id: str | None = None,
-        duration_ms: float | None = None,
-        **more: Any,
-    ) -> NotificationReport:
-        """Tell that a pipeline has succeeded."""
-        return await self.notify(
-            tenant_id,
-            NotificationEvent.PIPELINE_SUCCESS,
-            pipeline_id=pipeline_id,
-            pipeline_logging_id=pipeline_logging_id,
-            duration_ms=duration_ms,
-            **more,
-        )
-
-    async def notify_pipeline_failure(
-        self,
-        tenant_id: str,
-        pipeline_id: str,
-        pipeline_logging_id: str | None = None,
-        error_message: str | None = None,
-        details: Mapping[str, Any] | None = None,
-        **more: Any,
-    ) -> NotificationReport:
-        """Tell that a pipeline has failed, and of what."""
-        return await self.notify(
-            tenant_id,
-            NotificationEvent.PIPELINE_FAILURE,
-            pipeline_id=pipeline_id,
-            pipeline_logging_id=pipeline_logging_id,
-            details={**({"error": error_message} if error_message else {}), **(details or {})},
-            **more,
-        )
-
-    async def notify_data_quality_failure(
-        self,
-        tenant_id: str,
-        pipeline_id: str,
-        table_name: str,
-        failed_checks: Sequence[str] = (),
-        details: Mapping[str, Any] | None = None,
-        **more: Any,
-    ) -> NotificationReport:
-        """Tell which checks a table has failed; repeats are held back by table unless ``dedup_key`` says otherwise."""
-        checks = {"table": table_name, "failed_checks": list(failed_checks)}
-        return await self.notify(
-            tenant_id,
-            NotificationEvent.DATA_QUALITY_FAILURE,
-            pipeline_id=pipeline_id,
-            details={**checks, **(details or {})},
-            **{
-                "title": f"Data quality check failed: {table_name}",
-                "dedup_key": table_name,
-                **more,
-            },
-        )
 
     def get_config(self, tenant_id: str | None) -> NotificationConfig:
         """Return the configuration that applies to a tenant, the root's for ``None``, else a disabled one."""
@@ -276,34 +188,10 @@ _OFF = Plan(
 
 
 def _names(providers: Providers | None) -> list[NotificationProvider] | None:
-    return None if providers is None else [NotificationProvider(name) for name in providers]
-
-
-def _suppressed(name: NotificationProvider, held: Held) -> DeliveryResult:
-    return DeliveryResult(name, Outcome.SUPPRESSED, held.reason, held.why)
-
-
-def _report(
-    message: NotificationMessage,
-    resolved: ResolvedConfig,
-    plan: Plan,
-    held: Held | None,
-    results: list[DeliveryResult],
-    remarks: list[str],
-) -> NotificationReport:
-    off = Held(SuppressionReason.DESTINATION_OFF, "it is switched off in the configuration")
-    return NotificationReport(
-        [
-            *results,
-            *(_suppressed(name, off) for name in plan.off),
-            *(failed(name, FailureReason.MISCONFIGURED, str(p)) for name, p in plan.broken.items()),
-        ],
-        message=message,
-        config_source=resolved.source,
-        notes=[*map(str, resolved.problems), *remarks],
-        suppressed=held.reason if held else None,
-        reason=held.why if held else "",
-    )
+    if not providers:
+        return None
+    names = [providers] if isinstance(providers, str) else providers
+    return [NotificationProvider(name) for name in names]
 
 
 def _tell(report: NotificationReport) -> None:

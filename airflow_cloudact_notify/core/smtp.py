@@ -97,7 +97,8 @@ def transmit(
     :raises DeliveryError: when all were refused.
     """
     try:
-        refused = client.send_message(mail, sender, list(recipients))
+        # Not send_message: it changes lines that begin with "From ".
+        refused = client.sendmail(sender, list(recipients), mail.as_bytes())
     except smtplib.SMTPRecipientsRefused as error:
         refusals = _refusals(error.recipients)
         answers = ", ".join(f"{who} ({refusal})" for who, refusal in refusals.items())
@@ -171,7 +172,7 @@ def _translated(error: smtplib.SMTPException | OSError, server: SmtpServer, time
         # smtplib tells of a silent server as of one that has gone.
         case smtplib.SMTPServerDisconnected(__context__=TimeoutError()) | TimeoutError():
             return DeliveryError(FailureReason.TIMEOUT, f"{place} did not answer within {timeout:.3g} s")
-        case smtplib.SMTPServerDisconnected():
+        case smtplib.SMTPServerDisconnected() | ssl.SSLEOFError():
             return DeliveryError(FailureReason.UNREACHABLE, f"{place} closed the connection")
         case ssl.SSLError():
             return DeliveryError(FailureReason.TLS, _translated_tls(error, place))
@@ -186,7 +187,7 @@ def _translated(error: smtplib.SMTPException | OSError, server: SmtpServer, time
 def _translated_tls(error: ssl.SSLError, place: str) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the certificate of {place} is not trusted: {error.verify_message}"
-    why = error.reason or "the handshake failed"
+    why = getattr(error, "reason", None) or "the handshake failed"
     return f"no TLS with {place}: {why}; 465 speaks TLS from the start, 587 after STARTTLS"
 
 

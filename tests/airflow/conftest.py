@@ -168,6 +168,12 @@ def supervisor_comms() -> Iterator[None]:
 
 
 @pytest.fixture
+def supervised() -> Callable[[], contextlib.AbstractContextManager[None]]:
+    """Return a context manager: what runs in it runs as in a task or a callback."""
+    return supervisor_comms
+
+
+@pytest.fixture
 def run_dag_callbacks() -> Callable[..., None]:
     """Return a function that runs a DAG's own callbacks for a run, as the DAG processor does."""
     import structlog

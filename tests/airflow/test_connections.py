@@ -179,3 +179,50 @@ def test_the_connection_test_logs_in_and_does_not_post(slack, add_connection):
     assert not fails
     assert "535" in why
     assert "wrong-password" not in why
+
+
+def test_an_official_slack_connections_proxy_is_used(configs, slack, add_connection, monkeypatch):
+    # A proxy for plain HTTP takes the whole request: the inbox stands for it, and the webhook's host need not exist.
+    proxy = f"http://{slack.host}"
+    add_connection(
+        "acme_slack",
+        conn_type="slackwebhook",
+        password=f"http://{slack.host.replace('127.0.0.1', 'slack.invalid')}/services/T/B/X",
+        extra=json.dumps({"proxy": proxy}),
+    )
+    configs("acme", slack={"enabled": True, "conn_id": "acme_slack"}, default_provider="slack")
+    monkeypatch.setenv("AIRFLOW__CLOUDACT_NOTIFY__ALLOWED_WEBHOOK_HOSTS", "slack.invalid")
+
+    report = NotificationHook().notify("pipeline_failure", tenant_id="acme")
+
+    assert report.delivered, report.summary
+    assert len(slack.payloads) == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        pytest.param("ENABLED", "maybe", id="boolean"),
+        pytest.param("CALLBACK_BUDGET_SECONDS", "ten", id="number"),
+    ],
+)
+def test_an_option_that_cannot_be_read_is_logged_and_its_default_taken(
+    configs, smtp, monkeypatch, caplog, option, value
+):
+    from airflow_cloudact_notify.bridge.settings import read_settings
+
+    monkeypatch.setenv(f"AIRFLOW__CLOUDACT_NOTIFY__{option}", value)
+
+    settings = read_settings()
+
+    assert settings.enabled is True
+    assert settings.callback_budget_seconds == 10
+    assert f"[cloudact_notify]: {option.lower()}: the value cannot be read" in caplog.text
+
+
+def test_a_root_option_that_cannot_be_read_is_named(configs, smtp, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__CLOUDACT_NOTIFY__EMAIL_SMTP_PORT", "abc")
+
+    report = NotificationHook().notify("pipeline_failure", tenant_id="acme")
+
+    assert "[cloudact_notify]: email_smtp_port: the value cannot be read. Set a whole number." in report.notes

@@ -32,6 +32,7 @@ from airflow_cloudact_notify.core.smtp import SmtpSecurity, SmtpServer
 IMPLICIT_TLS_PORT = 465
 """RFC 8314, section 3.3: submission over TLS from the first byte."""
 MAX_SUBJECT = 200
+MAX_NAME = 100
 
 _ADDRESS = re.compile(
     r"[^@\s<>,;:\"()\[\]\\\x00-\x20]+@[^@\s<>,;:\"()\[\]\\\x00-\x20.]+(\.[^@\s<>,;:\"()\[\]\\.]+)*"
@@ -95,7 +96,8 @@ class EmailConfig(DestinationConfig):
         """The From address: ``from_email``, else a user name that is an address."""
         if self.from_email:
             return self.from_email
-        return self.smtp_username if _is_address(self.smtp_username or "") else None
+        name = self.smtp_username or ""
+        return name if name.isascii() and _is_address(name) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,8 @@ class EmailNotificationProvider(BaseNotificationProvider[EmailConfig, EmailPaylo
     def render(self, message: NotificationMessage) -> EmailPayload:
         content = content_of(message)
         mail = EmailMessage(policy=SMTP)
-        mail["From"] = Address(one_line(self.config.from_name or ""), addr_spec=self._sender)
+        name = cut(_header(self.config.from_name or ""), MAX_NAME)
+        mail["From"] = Address(name, addr_spec=self._sender)
         mail["To"] = _addresses(self.config.to_emails)
         if self.config.cc_emails:
             mail["Cc"] = _addresses(self.config.cc_emails)
@@ -167,8 +170,12 @@ class EmailNotificationProvider(BaseNotificationProvider[EmailConfig, EmailPaylo
         return f"mail server {self._server.host}:{self._server.port} answers ({self._server.security}{login})"
 
     def _subject(self, content: Content) -> str:
-        prefix = one_line(self.config.subject_prefix or "")
-        return cut(f"{prefix} {content.headline}".strip(), MAX_SUBJECT)
+        return cut(_header(f"{self.config.subject_prefix or ''} {content.headline}"), MAX_SUBJECT)
+
+
+def _header(text: str) -> str:
+    # The email package decodes what looks like an encoded word, and a line break may come of it: a header of its own.
+    return one_line(text).replace("=?", "= ?")
 
 
 def _addresses(addresses: Sequence[str]) -> tuple[Address, ...]:

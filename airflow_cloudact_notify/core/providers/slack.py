@@ -86,9 +86,11 @@ class SlackConfig(DestinationConfig):
     custom integrations follow ``channel``, ``username`` and ``icon_emoji``.
     """
 
-    SERVER_KEYS: ClassVar = frozenset({"webhook_url", "conn_id"})
+    SERVER_KEYS: ClassVar = frozenset({"webhook_url", "proxy", "conn_id"})
 
     webhook_url: Annotated[SecretStr, AfterValidator(_looks_like_url)] | None = None
+    proxy: SecretStr | None = None
+    """An HTTP proxy to reach Slack by; left out, the one that the environment names."""
     channel: str | None = None
     username: str | None = None
     icon_emoji: str | None = None
@@ -157,7 +159,11 @@ class SlackNotificationProvider(BaseNotificationProvider[SlackConfig, SlackPaylo
     def _session(self) -> requests.Session:
         import requests
 
-        return requests.Session()
+        session = requests.Session()
+        if self.config.proxy:
+            url = self.config.proxy.get_secret_value()
+            session.proxies = {"http": url, "https": url}
+        return session
 
 
 def _check_host(url: str, allowed: frozenset[str]) -> None:

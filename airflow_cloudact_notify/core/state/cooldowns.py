@@ -64,7 +64,7 @@ class Cooldowns:
         """
         row = {
             "v": SCHEMA_VERSION,
-            "delivered_at": round(cooldown.delivered_at, 3),
+            "delivered_at": cooldown.delivered_at,
             "severity": str(cooldown.severity),
         }
         self._store.put(cooldown_key(message), json.dumps(row))

@@ -45,9 +45,9 @@ AWKWARD_TEXTS = {
 class ProviderContract:
     """The cases.
 
-    A subclass has the fixtures ``inbox`` (a running server), ``provider`` (one that sends to it) and ``unreachable``
-    (one whose server refuses connections), ``received`` (what came in, one text for each delivery, equal texts for equal
-    payloads) and ``secrets`` (what its configuration hides).
+    A subclass adds the fixtures ``inbox`` (a running server), ``provider`` (one that sends to it) and ``unreachable``
+    (one whose server refuses connections), the method ``received`` (what came in, one text for each delivery, equal
+    texts for equal payloads) and ``secrets`` (what its configuration hides).
     """
 
     secrets: ClassVar[tuple[str, ...]]
@@ -105,10 +105,8 @@ class ProviderContract:
         caplog.set_level(logging.DEBUG)
         with pytest.raises(DeliveryError) as error:
             unreachable.send(unreachable.render(make_message()), timeout=5)
-        told = [str(error.value), repr(error.value), str(error.value.__cause__), str(error.value.__context__)]
-        if error.value.__context__ is not None:
-            assert error.value.__suppress_context__, "a traceback would show the cause, which may hold a secret"
-        told = told[:3]
+        assert error.value.__suppress_context__, "a traceback would show the cause, which may hold a secret"
+        told = [str(error.value), repr(error.value)]
         for one in (provider, unreachable):
             told += [repr(one), str(one.config), repr(one.config), one.config.model_dump_json()]
             told += [repr(vars(one.config)), repr(delivered(one)), str(delivered(one))]
@@ -118,7 +116,7 @@ class ProviderContract:
         assert {secret for one in (provider, unreachable) for secret in one.config.secrets()}
 
     def test_an_unknown_key_is_refused_and_no_value_is_repeated(self, provider: Any) -> None:
-        section = {name: "hunter2" for name in type(provider.config).model_fields}
+        section = dict.fromkeys(type(provider.config).model_fields, "hunter2")
         with pytest.raises(ValidationError, match="no_such_key") as error:
             type(provider.config).model_validate({**section, "no_such_key": "hunter2"})
         assert "hunter2" not in str(error.value)
@@ -142,7 +140,9 @@ class ProviderContract:
         assert self.received(inbox) == []
         assert not any(secret in words for secret in self.secrets)
 
-    def test_sending_changes_nothing_of_the_instance(self, provider: BaseNotificationProvider[Any, Any]) -> None:
+    def test_sending_changes_nothing_of_the_instance(
+        self, provider: BaseNotificationProvider[Any, Any]
+    ) -> None:
         delivered(provider)
         before = dict(vars(provider))
         delivered(provider, make_message(title="Another", severity="critical"))

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from airflow_cloudact_notify.core.budget import Budget
+from airflow_cloudact_notify.core.errors import OutOfTimeError
+from airflow_cloudact_notify.testing import FrozenClock
+
+FOREVER = float("inf")
+
+
+def test_no_limit_never_runs_out() -> None:
+    clock = FrozenClock()
+    budget = Budget(None, clock)
+    clock.advance(1_000_000)
+    assert (budget.remaining(), budget.remaining_for_state()) == (FOREVER, FOREVER)
+
+
+@pytest.mark.parametrize(("passed", "left"), [(0, 10), (4, 6), (10, 0), (99, 0)])
+def test_what_remains_shrinks_and_is_never_negative(passed: float, left: float) -> None:
+    clock = FrozenClock()
+    budget = Budget(10, clock)
+    clock.advance(passed)
+    assert budget.remaining() == left
+
+
+@pytest.mark.parametrize(
+    ("seconds", "for_state"),
+    [
+        pytest.param(10, 6, id="sixty percent"),
+        pytest.param(30, 18, id="sixty percent of more"),
+        pytest.param(5, 1, id="what delivery's four seconds leave"),
+        pytest.param(2, 1.2, id="sixty percent when four seconds are not there"),
+        pytest.param(0, 0, id="nothing"),
+    ],
+)
+def test_state_may_use_its_share(seconds: float, for_state: float) -> None:
+    assert Budget(seconds, FrozenClock()).remaining_for_state() == pytest.approx(for_state)
+
+
+def test_states_share_is_counted_from_the_beginning() -> None:
+    clock = FrozenClock()
+    budget = Budget(10, clock)
+    clock.advance(5)
+    assert budget.remaining_for_state() == pytest.approx(1)
+    clock.advance(5)
+    assert budget.remaining_for_state() == 0
+
+
+def test_after_delivery_state_may_use_all_that_is_left() -> None:
+    clock = FrozenClock()
+    budget = Budget(10, clock)
+    clock.advance(7)
+    assert budget.remaining_for_state() == 0
+    budget.end_delivery()
+    assert budget.remaining_for_state() == pytest.approx(3)
+
+
+@pytest.mark.parametrize("seconds", [None, 5.0])
+def test_a_call_returns_or_raises_what_the_function_does(seconds: float | None) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError("by zero")
+
+    with Budget(seconds) as budget:
+        assert budget.call("count", lambda: 3) == 3
+        with pytest.raises(ZeroDivisionError, match="by zero"):
+            budget.call("divide", fail)
+        assert budget.call("count again", lambda: 4) == 4
+
+
+def test_without_a_limit_calls_run_in_the_callers_thread() -> None:
+    with Budget() as budget:
+        assert budget.call("who", threading.get_ident) == threading.get_ident()
+
+
+def test_with_a_limit_calls_run_one_after_the_other_in_one_thread() -> None:
+    with Budget(5) as budget:
+        threads = {budget.call("who", threading.get_ident) for _ in range(3)}
+    assert len(threads) == 1
+    assert threading.get_ident() not in threads
+
+
+def test_after_a_call_that_does_not_return_no_other_is_tried() -> None:
+    never = threading.Event()
+    with Budget(0.1) as budget:
+        with pytest.raises(OutOfTimeError, match=r"no answer within 0\.1 s"):
+            budget.call("read the row", never.wait)
+        with pytest.raises(OutOfTimeError, match="not tried, since 'read the row' did not answer"):
+            budget.call("write the row", pytest.fail)
+        never.set()
+
+
+def test_a_late_answer_shows_that_the_service_is_there() -> None:
+    clock, answered, returned = FrozenClock(), threading.Event(), threading.Event()
+
+    def slow() -> None:
+        answered.wait(10)
+        returned.set()
+
+    with Budget(4.1, clock) as budget:
+        with pytest.raises(OutOfTimeError, match="no answer"):
+            budget.call("read the row", slow)
+        answered.set()
+        returned.wait(10)
+        budget.end_delivery()
+        # The answer itself is handed over right after the function has returned.
+        for _ in range(1000):
+            try:
+                assert budget.call("write the row", lambda: "written") == "written"
+                return
+            except OutOfTimeError:
+                time.sleep(0.001)
+        pytest.fail("the call was never tried")
+
+
+def test_no_call_is_made_when_the_share_is_used_up() -> None:
+    clock = FrozenClock()
+    budget = Budget(10, clock)
+    clock.advance(7)
+    with budget, pytest.raises(OutOfTimeError, match="used up"):
+        budget.call("read the row", pytest.fail)
+
+
+def test_no_thread_outlives_the_block() -> None:
+    with Budget(5) as budget:
+        thread = budget.call("who", threading.current_thread)
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+def test_no_thread_is_started_before_the_first_call() -> None:
+    before = threading.active_count()
+    with Budget(5):
+        assert threading.active_count() == before

@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import requests
+import trustme
+import urllib3
+
+from airflow_cloudact_notify.core import http
+from airflow_cloudact_notify.core.enums import FailureReason
+from airflow_cloudact_notify.core.errors import DeliveryError
+from airflow_cloudact_notify.core.http import HttpAnswer, post_json, reason_of_status, retry_after
+from airflow_cloudact_notify.testing import SlackInbox
+from tests.support import refused_port, silent_port, talking_port
+
+SECRET = "/services/T000/B000/SECRET"
+
+
+@pytest.fixture
+def session() -> Iterator[requests.Session]:
+    with requests.Session() as opened:
+        yield opened
+
+
+def post(session: requests.Session, url: str, timeout: float = 5) -> HttpAnswer:
+    return post_json(session, url, {"text": "hello"}, timeout=timeout)
+
+
+def why(session: requests.Session, url: str, timeout: float = 5) -> tuple[FailureReason, str]:
+    """Return the reason and the words with which posting fails."""
+    with pytest.raises(DeliveryError) as error:
+        post(session, url, timeout)
+    assert error.value.__suppress_context__, "a traceback would show the cause, which quotes the URL"
+    assert SECRET not in str(error.value)
+    return error.value.reason, error.value.detail
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (200, None), (201, None), (202, None), (204, None), (299, None),
+        (301, FailureReason.NOT_FOUND), (304, FailureReason.NOT_FOUND), (308, FailureReason.NOT_FOUND),
+        (400, FailureReason.REJECTED), (401, FailureReason.AUTH), (402, FailureReason.REJECTED),
+        (403, FailureReason.AUTH), (404, FailureReason.NOT_FOUND), (405, FailureReason.REJECTED),
+        (408, FailureReason.SERVER_ERROR), (410, FailureReason.NOT_FOUND), (413, FailureReason.REJECTED),
+        (425, FailureReason.SERVER_ERROR), (429, FailureReason.RATE_LIMITED), (451, FailureReason.REJECTED),
+        (500, FailureReason.SERVER_ERROR), (502, FailureReason.SERVER_ERROR),
+        (503, FailureReason.SERVER_ERROR), (504, FailureReason.SERVER_ERROR), (599, FailureReason.SERVER_ERROR),
+    ],
+)  # fmt: skip
+def test_a_status_has_its_reason(status: int, reason: FailureReason | None) -> None:
+    assert reason_of_status(status) is reason
+
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        pytest.param(None, None, id="absent"),
+        pytest.param("", None, id="empty"),
+        pytest.param("17", 17, id="seconds"),
+        pytest.param("1.5", 1.5, id="part of a second"),
+        pytest.param(" 3 ", 3, id="with blanks"),
+        pytest.param("0", 0, id="at once"),
+        pytest.param("-5", 0, id="never negative"),
+        pytest.param("Fri, 02 Jan 2026 03:05:05 GMT", 60, id="a date"),
+        pytest.param("Fri, 02 Jan 2026 03:05:05 -0000", 60, id="a date without a zone"),
+        pytest.param("Fri, 02 Jan 2026 02:00:00 GMT", 0, id="a date gone by"),
+        pytest.param("soon", None, id="nonsense"),
+        pytest.param("nan", None, id="no number"),
+        pytest.param("inf", None, id="for ever"),
+    ],
+)
+def test_a_wait_is_read_from_a_number_or_a_date(header: str | None, seconds: float | None) -> None:
+    assert retry_after(header, NOW) == seconds
+
+
+def test_an_answer_is_status_body_and_wait(session: requests.Session) -> None:
+    with SlackInbox() as inbox:
+        inbox.answer(429, " rate_limited\n", {"Retry-After": "3"})
+        assert post(session, inbox.url) == HttpAnswer(429, "rate_limited", 3)
+        assert inbox.payloads == [{"text": "hello"}]
+
+
+def test_a_redirect_is_not_followed(session: requests.Session) -> None:
+    with SlackInbox() as elsewhere, SlackInbox() as inbox:
+        inbox.answer(307, headers={"Location": elsewhere.url})
+        assert post(session, inbox.url).status == 307
+        assert elsewhere.payloads == []
+
+
+def test_only_the_beginning_of_a_long_body_is_read(session: requests.Session) -> None:
+    with SlackInbox() as inbox:
+        inbox.answer(500, "x" * 1_000_000)
+        assert post(session, inbox.url).body == "x" * http.MAX_BODY
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        pytest.param(b"Content-Length: 100", b"ok", id="broken off"),
+        pytest.param(b"Content-Encoding: gzip", b"not gzip at all", id="not what it says it is"),
+        pytest.param(b"Transfer-Encoding: chunked", b"zz\r\n", id="broken chunks"),
+    ],
+)
+def test_a_body_that_cannot_be_read_leaves_the_status_as_it_is(
+    session: requests.Session, headers: bytes, body: bytes
+) -> None:
+    with talking_port(b"HTTP/1.1 200 OK\r\n" + headers + b"\r\n\r\n" + body) as port:
+        assert post(session, f"http://127.0.0.1:{port}{SECRET}").status == 200
+
+
+def test_bytes_that_are_no_text_do_no_harm(session: requests.Session) -> None:
+    with talking_port(b"HTTP/1.1 500 Oops\r\n\r\n\xff\xfe") as port:
+        assert post(session, f"http://127.0.0.1:{port}{SECRET}") == HttpAnswer(500, "\ufffd\ufffd", None)
+
+
+def test_a_refused_port_is_unreachable(session: requests.Session) -> None:
+    with refused_port() as port:
+        assert why(session, f"http://127.0.0.1:{port}{SECRET}") == (
+            FailureReason.UNREACHABLE,
+            "no connection to 127.0.0.1: Connection refused",
+        )
+
+
+def test_a_silent_server_is_a_time_out(session: requests.Session) -> None:
+    with silent_port() as port:
+        assert why(session, f"http://127.0.0.1:{port}{SECRET}", timeout=0.1) == (
+            FailureReason.TIMEOUT,
+            "127.0.0.1 did not answer within 0.1 s",
+        )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [pytest.param(b"", id="hangs up"), pytest.param(b"220 mail.example.com ESMTP\r\n", id="a mail server")],
+)
+def test_an_answer_that_is_none_is_unreachable(session: requests.Session, line: bytes) -> None:
+    with talking_port(line) as port:
+        reason, words = why(session, f"http://127.0.0.1:{port}{SECRET}")
+    assert reason is FailureReason.UNREACHABLE
+    assert words.startswith("no connection to 127.0.0.1: ")
+
+
+def test_the_innermost_cause_is_told_and_the_url_in_the_outer_ones_is_not() -> None:
+    unknown = socket.gaierror(-2, "Name or service not known")
+    broken = urllib3.exceptions.MaxRetryError(
+        None, SECRET, urllib3.exceptions.ProtocolError("aborted", unknown)
+    )  # type: ignore[arg-type]
+    assert http._cause(requests.ConnectionError(broken)) == "Name or service not known"
+
+
+@pytest.mark.parametrize("url", ["http://", "https://.example.com/x", "gopher://example.com/x", "no url"])
+def test_a_url_that_is_none_is_a_mistake_in_the_file(session: requests.Session, url: str) -> None:
+    assert why(session, url) == (FailureReason.MISCONFIGURED, "the webhook URL is not usable")
+
+
+def test_an_untrusted_certificate_is_named(session: requests.Session) -> None:
+    with _tls_inbox(trustme.CA()) as port:
+        reason, words = why(session, f"https://127.0.0.1:{port}{SECRET}")
+    assert reason is FailureReason.TLS
+    assert words.startswith("no TLS with 127.0.0.1: its certificate is not trusted: ")
+
+
+def test_a_certificate_that_the_machine_trusts_is_trusted(
+    session: requests.Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+    with _tls_inbox(authority) as port:
+        assert post(session, f"https://127.0.0.1:{port}{SECRET}").status == 200
+
+
+def test_tls_spoken_to_a_plain_port_is_not_blamed_on_the_certificate(session: requests.Session) -> None:
+    with SlackInbox() as inbox:
+        reason, words = why(session, inbox.url.replace("http:", "https:"))
+    assert reason is FailureReason.TLS
+    assert "certificate" not in words
+
+
+class _tls_inbox:  # noqa: N801 - used like a function
+    """A webhook behind TLS; gives its port."""
+
+    def __init__(self, authority: trustme.CA) -> None:
+        self._inbox = SlackInbox()
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        authority.issue_cert("127.0.0.1").configure_cert(context)
+        server = self._inbox._server
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+
+    def __enter__(self) -> int:
+        self._inbox.__enter__()
+        return self._inbox._server.server_port
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._inbox.__exit__(*exc_info)
