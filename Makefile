@@ -21,7 +21,7 @@ test-core: $(CORE)/.ready ## Test the engine where Airflow is not installed
 	$(CORE)/bin/python -m pytest tests/core $(wildcard tests/test_*.py)
 
 test-airflow: $(ENV)/.ready ## Test the Airflow side through Airflow's own code
-	$(ENV)/bin/python -m pytest tests/airflow -m "not standalone"
+	$(ENV)/bin/python -m pytest tests/airflow tests/test_docs.py -m "not standalone"
 
 test-standalone: $(ENV)/.ready ## Test on a real Airflow: scheduler, DAG processor, API server, triggerer
 	$(ENV)/bin/python -m pytest tests/airflow -m standalone

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import airflow_cloudact_notify
-from airflow_cloudact_notify.core.providers.email import EmailConfig, EmailNotificationProvider
 from airflow_cloudact_notify.core.providers.base import ProviderSettings
+from airflow_cloudact_notify.core.providers.email import EmailConfig, EmailNotificationProvider
 from airflow_cloudact_notify.testing import make_message
 
 package = Path(airflow_cloudact_notify.__file__).parent

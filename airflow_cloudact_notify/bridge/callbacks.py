@@ -36,19 +36,19 @@ def notify(context: Context, wish: Wish, lifecycle: Lifecycle | None = None) -> 
 
 def _notify(context: Context, wish: Wish, lifecycle: Lifecycle | None) -> NotificationReport:
     settings = read_settings()
-    budget = Budget(settings.callback_budget_seconds)
-    notes: list[str] = []
-    wish = _rendered(wish, context, notes)
-    tenant = reading.tenant_of(context, wish.tenant_id, settings.default_tenant)
-    extra: dict[str, Any] = {}
-    try:
-        tenant_id = check_tenant_id(tenant) if tenant else None
-    except InvalidTenantIdError as error:
-        notes.append(f"told to the root instead: {error}")
-        tenant_id, extra = None, {"tenant_id_refused": str(tenant)[:80]}
-    message = message_of(context, wish, tenant_id, lifecycle or reading.lifecycle_of(context), extra)
-    service = airflow_service(wish.conn_id)
-    return service.send(message, providers=wish.providers, budget=budget, notes=notes)
+    with Budget(settings.callback_budget_seconds) as budget:
+        notes: list[str] = []
+        wish = _rendered(wish, context, notes)
+        tenant = reading.tenant_of(context, wish.tenant_id, settings.default_tenant)
+        extra: dict[str, Any] = {}
+        try:
+            tenant_id = check_tenant_id(tenant) if tenant else None
+        except InvalidTenantIdError as error:
+            notes.append(f"told to the root instead: {error}")
+            tenant_id, extra = None, {"tenant_id_refused": str(tenant)[:80]}
+        message = message_of(context, wish, tenant_id, lifecycle or reading.lifecycle_of(context), extra)
+        service = airflow_service(wish.conn_id)
+        return service.send(message, providers=wish.providers, budget=budget, notes=notes)
 
 
 def message_of(

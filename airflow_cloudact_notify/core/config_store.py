@@ -102,7 +102,7 @@ class ConfigStore:
         self.allowed_webhook_hosts = allowed_webhook_hosts
         self._env = env
         self._resolved: dict[str | None, tuple[object, ResolvedConfig]] = {}
-        self._last_good: dict[str, ResolvedConfig] = {}
+        self._last_good: dict[str, tuple[object, ResolvedConfig]] = {}
 
     def resolve(self, tenant_id: str | None, call: Caller = call_directly) -> ResolvedConfig:
         """Return what applies to a tenant; ``None`` asks for the root's.
@@ -113,11 +113,12 @@ class ConfigStore:
         if tenant_id is not None:
             check_tenant_id(tenant_id)
         # Looked at before anything is read: a file that changes meanwhile is read again next time.
-        files = self._files_stamp(tenant_id, call)
+        own = self._stamp(_tenant_file(tenant_id), call) if tenant_id else None
+        files = (self._stamp(ROOT_FILE, call), own)
         stamp, resolved = self._resolved.get(tenant_id, (None, NOTHING))
         if stamp == (files, self._root.layers_stamp()):
             return resolved
-        resolved = self._of_root(call) if tenant_id is None else self._of_tenant(tenant_id, call)
+        resolved = self._of_root(call) if tenant_id is None else self._of_tenant(tenant_id, own, call)
         for problem in resolved.problems:
             log.error("Notification configuration: %s (using: %s)", problem, resolved.source)
         self._resolved[tenant_id] = ((files, self._root.layers_stamp()), resolved)
@@ -143,11 +144,10 @@ class ConfigStore:
             self._files.forget(_tenant_file(tenant_id))
             self._resolved.pop(tenant_id, None)
 
-    def _files_stamp(self, tenant_id: str | None, call: Caller) -> object:
-        """Return what changes when a file does; while one cannot be read it is never the same."""
+    def _stamp(self, file: str, call: Caller) -> object:
+        """Return what changes when a file does; while it cannot be read it is never the same."""
         try:
-            root = self._files.read(ROOT_FILE, call).stamp
-            return (root, self._files.read(_tenant_file(tenant_id), call).stamp if tenant_id else None)
+            return self._files.read(file, call).stamp
         except ConfigurationError:
             return object()
 
@@ -163,11 +163,13 @@ class ConfigStore:
         resolved = self._finished(config, root.source, root.broken)
         return _with_problems(resolved, root.problems + tuple(resolved.broken.values()))
 
-    def _of_tenant(self, tenant_id: str, call: Caller) -> ResolvedConfig:
+    def _of_tenant(self, tenant_id: str, stamp: object, call: Caller) -> ResolvedConfig:
         try:
             own = self._own(tenant_id, call)
         except ConfigurationError as error:
-            if (last := self._last_good.get(tenant_id)) is not None:
+            last_stamp, last = self._last_good.get(tenant_id, (stamp, NOTHING))
+            # The same file may be refused now: what it names has become another tenant's.
+            if last_stamp != stamp:
                 return replace(last, source=f"{last.source}, last good version", problems=error.problems)
             return _with_problems(self._of_root(call), error.problems)
         if own is None:
@@ -175,7 +177,7 @@ class ConfigStore:
             return self._of_root(call)
         if own.reaches_nobody:
             return _with_problems(self._of_root(call), own.problems)
-        self._last_good[tenant_id] = own
+        self._last_good[tenant_id] = (stamp, own)
         return own
 
     def _own(self, tenant_id: str, call: Caller) -> ResolvedConfig | None:

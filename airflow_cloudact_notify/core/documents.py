@@ -136,7 +136,13 @@ def substituted(
         if section not in destination_sections() or not isinstance(document[section], Mapping):
             raise ConfigurationError(problem)
         broken.setdefault(NotificationProvider(section), problem)
-        complete[section] = {"enabled": False}
+        # What is neither the server nor unset stays: a sender's name, say, that tenants inherit.
+        server = destination_sections()[section].SERVER_KEYS
+        complete[section] = {"enabled": False} | {
+            key: value
+            for key, value in document[section].items()
+            if key not in server | {"enabled"} and not any(references.references(value))
+        }
     return references.substitute(complete, env), broken
 
 

@@ -42,6 +42,11 @@ class Plan:
     cooldown_seconds: int = 0
     held: Held | None = None
 
+    @property
+    def needs_state(self) -> bool:
+        """Whether it takes a look at the state: what has no cooldown, or is not sent, costs none."""
+        return self.held is None and self.cooldown_seconds > 0
+
 
 def plan(
     message: NotificationMessage,

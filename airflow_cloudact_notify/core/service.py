@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from airflow_cloudact_notify.core import delivery, policy
+from airflow_cloudact_notify.core.bookkeeping import Bookkeeping, Snapshot
 from airflow_cloudact_notify.core.budget import Budget, Caller
 from airflow_cloudact_notify.core.config import EventTriggerConfig, NotificationConfig
 from airflow_cloudact_notify.core.config_store import ConfigStore, ResolvedConfig
@@ -24,12 +25,10 @@ from airflow_cloudact_notify.core.enums import (
     NotificationProvider,
     SuppressionReason,
 )
-from airflow_cloudact_notify.core.errors import StateUnavailable
 from airflow_cloudact_notify.core.message import NotificationMessage
 from airflow_cloudact_notify.core.original_api import OriginalApi, Providers
 from airflow_cloudact_notify.core.policy import Held, Plan
 from airflow_cloudact_notify.core.report import DeliveryResult, NotificationReport, report_on
-from airflow_cloudact_notify.core.state.cooldowns import Cooldown, Cooldowns
 from airflow_cloudact_notify.core.state.store import BoundedStateStore, MemoryStateStore, StateStore
 
 log = logging.getLogger(__name__)
@@ -90,19 +89,15 @@ class NotificationService(OriginalApi):
         """
         budget = budget or Budget()
         remarks = list(notes)
-        with budget:
-            cooldowns = Cooldowns(BoundedStateStore(self._state, budget.call), remarks.append)
-            resolved = self.configs.resolve(message.tenant_id, budget.call)
-            plan = policy.plan(message, resolved, _names(providers)) if self._enabled else _OFF
-            message = message.model_copy(update={"severity": plan.severity or message.severity})
-            held = plan.held or self._cooling_down(message, plan, cooldowns, remarks)
-            if held is None:
-                results = self._deliver(message, plan, resolved, budget, remarks)
-                budget.end_delivery()
-                if any(results):
-                    self._start_cooldown(message, plan, cooldowns, remarks)
-            else:
-                results = []
+        books = Bookkeeping(BoundedStateStore(self._state, budget.call), remarks.append)
+        resolved = self.configs.resolve(message.tenant_id, budget.call)
+        plan = policy.plan(message, resolved, _names(providers)) if self._enabled else _OFF
+        message = message.model_copy(update={"severity": plan.severity or message.severity})
+        snapshot = books.load(message) if plan.needs_state else Snapshot()
+        held = plan.held or policy.cooling_down(snapshot.cooldown, plan, self._clock())
+        results = [] if held else self._deliver(message, plan, resolved, budget, remarks)
+        if any(results) and plan.needs_state:
+            books.commit(message, self._clock())
         report = report_on(message, resolved, plan, held, results, remarks)
         _tell(report)
         return report
@@ -143,27 +138,6 @@ class NotificationService(OriginalApi):
             return {}, unready
         remarks += [f"told to the destinations of {root.source} instead: {result}" for result in unready]
         return ready, []
-
-    def _cooling_down(
-        self, message: NotificationMessage, plan: Plan, cooldowns: Cooldowns, remarks: list[str]
-    ) -> Held | None:
-        if not plan.cooldown_seconds:
-            return None
-        try:
-            return policy.cooling_down(cooldowns.load(message), plan, self._clock())
-        except StateUnavailable as error:
-            remarks.append(f"sent without looking at the cooldown: {error}")
-            return None
-
-    def _start_cooldown(
-        self, message: NotificationMessage, plan: Plan, cooldowns: Cooldowns, remarks: list[str]
-    ) -> None:
-        if not plan.cooldown_seconds:
-            return
-        try:
-            cooldowns.start(message, Cooldown(self._clock(), message.effective_severity))
-        except StateUnavailable as error:
-            remarks.append(f"the cooldown could not be started, so a repeat will be sent: {error}")
 
     def get_config(self, tenant_id: str | None) -> NotificationConfig:
         """Return the configuration that applies to a tenant, the root's for ``None``, else a disabled one."""

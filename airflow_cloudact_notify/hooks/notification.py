@@ -75,7 +75,8 @@ class NotificationHook(BaseHook):
                 **more,
             }
         )
-        return self.get_conn().send(told, providers=providers, budget=Budget(budget_seconds))
+        with Budget(budget_seconds) as budget:
+            return self.get_conn().send(told, providers=providers, budget=budget)
 
     def test_connection(self) -> tuple[bool, str]:
         """Log in to the connection's mail server and look at its webhook, without telling anybody."""

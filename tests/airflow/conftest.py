@@ -189,7 +189,9 @@ def run_dag_callbacks() -> Callable[..., None]:
             dag_run = session.scalars(
                 select(DagRun).where(DagRun.dag_id == dag.dag_id, DagRun.run_id == run_id)
             ).one()
-            ti = next((t for t in dag_run.get_task_instances(session=session) if t.task_id == last_task), None)
+            ti = next(
+                (t for t in dag_run.get_task_instances(session=session) if t.task_id == last_task), None
+            )
             request = dag_run.produce_dag_callback(
                 dag=None, success=success, relevant_ti=ti, reason=reason, execute=False
             )

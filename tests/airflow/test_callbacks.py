@@ -77,7 +77,9 @@ def test_a_repeat_within_the_cooldown_is_held_back_and_the_row_is_a_variable(
     assert cooldown_keys() == ["cloudact_notify:cooldown:_root:pipeline_failure:repeating"]
 
 
-def test_a_failed_delivery_starts_no_cooldown_and_leaves_the_task_alone(configs, smtp, run_dag, cooldown_keys):
+def test_a_failed_delivery_starts_no_cooldown_and_leaves_the_task_alone(
+    configs, smtp, run_dag, cooldown_keys
+):
     unreachable = email(smtp, ROOT_MAILBOX) | {"smtp_port": 1}
     configs(None, email=unreachable, retry_config={"max_attempts": 1})
     dag = failing_dag("undelivered", default_args={"on_failure_callback": on_failure})
@@ -160,9 +162,7 @@ def test_the_tenant_is_found_in_its_order(configs, smtp, run_dag, arguments, con
 
 def test_a_tenant_id_that_is_no_folder_name_is_told_to_the_root_which_is_told_so(configs, smtp, run_dag):
     configs(None, email=email(smtp, ROOT_MAILBOX))
-    dag = failing_dag(
-        "bad_tenant", default_args={"on_failure_callback": CloudActNotifier(tenant_id="../x")}
-    )
+    dag = failing_dag("bad_tenant", default_args={"on_failure_callback": CloudActNotifier(tenant_id="../x")})
 
     run_dag(dag)
 

@@ -130,7 +130,11 @@ def test_our_own_connection_supplies_root_settings(configs, smtp, add_connection
         host=smtp.host,
         port=smtp.port,
         extra=json.dumps(
-            {"smtp_use_tls": False, "from_email": "a@example.com", "to_emails": "x@example.com, y@example.com"}
+            {
+                "smtp_use_tls": False,
+                "from_email": "a@example.com",
+                "to_emails": "x@example.com, y@example.com",
+            }
         ),
     )
 
@@ -151,7 +155,10 @@ def test_the_options_supply_root_settings(configs, smtp, monkeypatch):
     }.items():
         monkeypatch.setenv(f"AIRFLOW__CLOUDACT_NOTIFY__{option}", value)
     # The inbox has no TLS, and the seed's settings have no word for that: the file says it.
-    configs(None, email={"enabled": True, "smtp_use_tls": False} | {"smtp_host": smtp.host, "smtp_port": smtp.port})
+    configs(
+        None,
+        email={"enabled": True, "smtp_use_tls": False} | {"smtp_host": smtp.host, "smtp_port": smtp.port},
+    )
 
     report = NotificationHook().notify("pipeline_failure", tenant_id="acme")
 

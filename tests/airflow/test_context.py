@@ -65,7 +65,9 @@ def test_a_deadline_context_names_its_run():
         pytest.param({"ti": SimpleNamespace(state="failed")}, Lifecycle.FAILURE, id="failure"),
         pytest.param({"ti": SimpleNamespace(state="running")}, Lifecycle.EXECUTE, id="execute"),
         pytest.param(
-            {"ti": SimpleNamespace(state="running"), "exception": ValueError()}, Lifecycle.FAILURE, id="raised"
+            {"ti": SimpleNamespace(state="running"), "exception": ValueError()},
+            Lifecycle.FAILURE,
+            id="raised",
         ),
         pytest.param({}, Lifecycle.FAILURE, id="unknown"),
     ],

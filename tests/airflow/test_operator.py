@@ -99,9 +99,7 @@ def test_a_budget_bounds_the_operator(configs, smtp, run_dag):
         retry_config={"max_attempts": 10, "initial_delay_seconds": 60, "exponential_backoff": False},
     )
 
-    run = run_dag(
-        operator_dag("budgeted", event="pipeline_warning", budget_seconds=1, fail_on_error=False)
-    )
+    run = run_dag(operator_dag("budgeted", event="pipeline_warning", budget_seconds=1, fail_on_error=False))
 
     assert xcom_of(run, "tell")["destinations"]["email"]["reason"] == "budget_exhausted"
 

@@ -9,12 +9,9 @@ from typing import Any
 
 from airflow_cloudact_notify.core.enums import NotificationSeverity
 from airflow_cloudact_notify.core.message import NotificationMessage
-from airflow_cloudact_notify.core.state.store import StateStore, row_key
+from airflow_cloudact_notify.core.state.store import NONE, ROOT, StateStore, row_key
 
 SCHEMA_VERSION = 1
-ROOT = "_root"
-"""Stands for the missing tenant id in a key; no tenant id begins with an underscore."""
-NONE = "_none"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,10 @@ from airflow_cloudact_notify.core.masking import mask
 T = TypeVar("T")
 
 PREFIX = "cloudact_notify"
+ROOT = "_root"
+"""Stands for the missing tenant id in a key; no tenant id begins with an underscore."""
+NONE = "_none"
+"""Stands for the missing pipeline."""
 MAX_PART = 64
 """Characters of one part of a key: kind, event and three others stay within the 250 of Airflow's column."""
 _SAFE = re.compile(r"[A-Za-z0-9_.-]+")
