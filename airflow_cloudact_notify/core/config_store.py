@@ -153,13 +153,10 @@ class ConfigStore:
 
     def _of_root(self, call: Caller) -> ResolvedConfig:
         root = self._root.settings(call)
-        nothing = replace(NOTHING, source=f"{NOTHING.source} in {root.source}", problems=root.problems)
         if not root.document:
-            return nothing
-        try:
-            config = documents.validate(root.document, root.source)
-        except ConfigurationError as error:
-            return _with_problems(nothing, error.problems)
+            return replace(NOTHING, source=f"{NOTHING.source} in {root.source}", problems=root.problems)
+        # What was valid source by source is valid when merged: no rule spans two of them.
+        config = documents.validate(root.document, root.source)
         resolved = self._finished(config, root.source, root.broken)
         return _with_problems(resolved, root.problems + tuple(resolved.broken.values()))
 

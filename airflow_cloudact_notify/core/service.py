@@ -96,6 +96,7 @@ class NotificationService(OriginalApi):
         snapshot = books.load(message) if plan.needs_state else Snapshot()
         held = plan.held or policy.cooling_down(snapshot.cooldown, plan, self._clock())
         results = [] if held else self._deliver(message, plan, resolved, budget, remarks)
+        budget.end_delivery()
         if any(results) and plan.needs_state:
             books.commit(message, self._clock())
         report = report_on(message, resolved, plan, held, results, remarks)

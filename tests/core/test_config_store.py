@@ -10,7 +10,12 @@ import pytest
 from airflow_cloudact_notify.core.config_store import ConfigStore, Layer, ResolvedConfig, check_tenant_id
 from airflow_cloudact_notify.core.documents import Document
 from airflow_cloudact_notify.core.enums import NotificationProvider
-from airflow_cloudact_notify.core.errors import ConfigurationError, InvalidTenantIdError, OutOfTimeError
+from airflow_cloudact_notify.core.errors import (
+    ConfigProblem,
+    ConfigurationError,
+    InvalidTenantIdError,
+    OutOfTimeError,
+)
 from airflow_cloudact_notify.core.references import ReferenceRules
 from airflow_cloudact_notify.core.root import LAYER_RECHECK_SECONDS
 from airflow_cloudact_notify.testing import FrozenClock
@@ -626,6 +631,11 @@ def test_an_invalid_root_leaves_the_connection_and_the_options(folder: Folder, l
 
 
 FAILURES = [
+    pytest.param(
+        ConfigurationError(ConfigProblem("the connection", "", "its type is 'http'", "Make it of ours.")),
+        "its type is 'http'",
+        id="of another type",
+    ),
     pytest.param(OutOfTimeError("no answer within 3 s"), "no answer within 3 s", id="out of time"),
     pytest.param(RuntimeError(f"postgresql://u:{SECRET}@db"), "RuntimeError", id="unexpected"),
     pytest.param({"email": {"smtp_prot": 1}}, "smtp_port", id="mistake in it"),

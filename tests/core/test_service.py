@@ -554,3 +554,19 @@ async def test_the_conveniences_take_further_fields(kit: Kit) -> None:
     assert report.message.details == {"error": "timeout", "rows": 5}
     assert report.message.effective_severity == "critical"
     assert report.message.task_id == "load"
+
+
+def test_a_state_that_was_slow_before_the_delivery_still_learns_of_it(kit: Kit) -> None:
+    countdown = FrozenClock()
+
+    class SlowToRead(MemoryStateStore):
+        def get(self, key: str) -> str | None:
+            countdown.advance(6.5)
+            return super().get(key)
+
+    service = kit.make(state=SlowToRead())
+    with Budget(10, countdown) as budget:
+        service.send(make_message(tenant_id=None), budget=budget)
+
+    assert service.send(make_message(tenant_id=None)).suppressed is SuppressionReason.COOLDOWN
+    assert kit.told() == (1, 0)

@@ -65,8 +65,17 @@ class EmailConfig(DestinationConfig):
     """The ``email`` section."""
 
     SERVER_KEYS: ClassVar = frozenset(
-        {"smtp_host", "smtp_port", "smtp_username", "smtp_password", "smtp_use_tls", "smtp_security", "conn_id"}
-    )  # fmt: skip
+        {
+            "smtp_host",
+            "smtp_port",
+            "smtp_username",
+            "smtp_password",
+            "smtp_use_tls",
+            "smtp_security",
+            "smtp_verify_certificate",
+            "conn_id",
+        }
+    )
 
     smtp_host: str | None = None
     smtp_port: int = Field(default=587, ge=1, le=65535)
