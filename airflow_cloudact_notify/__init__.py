@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         NotificationProvider,
         NotificationSeverity,
     )
+    from airflow_cloudact_notify.core.errors import DataQualityError
     from airflow_cloudact_notify.core.message import NotificationMessage
     from airflow_cloudact_notify.core.providers.base import BaseNotificationProvider
     from airflow_cloudact_notify.core.providers.email import EmailConfig, EmailNotificationProvider
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BaseNotificationProvider",
     "CloudActNotifier",
+    "DataQualityError",
     "DeliveryResult",
     "EmailConfig",
     "EmailNotificationProvider",
@@ -66,6 +68,7 @@ __all__ = [
 _HOME = {
     "BaseNotificationProvider": "core.providers.base",
     "CloudActNotifier": "notifications.notifier",
+    "DataQualityError": "core.errors",
     "DeliveryResult": "core.report",
     "EmailConfig": "core.providers.email",
     "EmailNotificationProvider": "core.providers.email",

@@ -111,6 +111,17 @@ _OPTIONS = {
     "default_tenant": _option(
         "Tenant of callbacks whose DAG names none. Empty: the root's settings apply.", example="acme"
     ),
+    "tenant_from": _option(
+        "How a callback's tenant follows from a naming convention: dag_id:<regular expression>, whose first group is "
+        "the tenant, or module:function, which is given Airflow's context.",
+        example="dag_id:^([a-z0-9]+)__",
+    ),
+    "attach": _option(
+        "Callbacks that are attached to every DAG, separated by commas: dag.started, dag.success, dag.failure, "
+        "task.started, task.success, task.failure, task.retry, task.skipped. A DAG with the tag cloudact_notify:off "
+        "is left alone.",
+        example="dag.failure,task.failure",
+    ),
     "callback_budget_seconds": _option(
         "Seconds one callback may take in all. Airflow kills a task's callback after 20 seconds.",
         "float",

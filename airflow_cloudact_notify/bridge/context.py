@@ -1,4 +1,4 @@
-"""From the context Airflow gives a callback to a message, whichever of the many shapes the context has.
+"""What the context that Airflow gives a callback knows, whichever of the many shapes it has.
 
 A context may lack almost anything, an attribute may raise, ``dag_run`` may be a dict: nothing here relies on more
 than it finds.
@@ -6,16 +6,19 @@ than it finds.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from airflow.providers.common.compat.sdk import redact
-
-from airflow_cloudact_notify.bridge.lifecycle import Lifecycle
+from airflow_cloudact_notify.core.enums import Lifecycle
 
 Context = Mapping[str, Any]
+
+_URL = re.compile(r"https?://[^\s<>()\"'\]]+")
+_NO_OWNER = "airflow"
+"""What Airflow fills in for a task whose author named no owner."""
 
 
 def look(thing: Any, *names: str) -> Any:
@@ -31,69 +34,73 @@ def look(thing: Any, *names: str) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Occasion:
-    """What a context knows of the callback's occasion; ``None`` for what it does not."""
+class Moment:
+    """What a context knows of the moment its callback was called in; ``None`` for what it does not.
 
-    is_dag_level: bool
+    ``of_run`` tells a DAG's callback from a task's. ``last_task`` is the task a run's callback came after.
+    """
+
+    of_run: bool
     dag_id: str | None
     run_id: str | None
+    clear_number: int | None
     task_id: str | None
+    last_task: str | None
     map_index: int | None
     try_number: int | None
     max_tries: int | None
     duration_ms: float | None
     log_url: str | None
+    runbook_url: str | None
     reason: str | None
     exception: BaseException | str | None
+    run_type: str | None
+    triggered_by: str | None
+    owner: str | None
+    tags: tuple[str, ...]
+    deadline: str | None
 
 
-def occasion_of(context: Context) -> Occasion:
+def moment_of(context: Context, lifecycle: Lifecycle) -> Moment:
     """Return what a context knows."""
-    dag_level = "reason" in context
-    ti = look(context, "ti", "task_instance")
-    dag_run = look(context, "dag_run")
-    retries = look(ti, "max_tries")
-    map_index = look(ti, "map_index")
-    return Occasion(
-        is_dag_level=dag_level,
-        dag_id=look(look(context, "dag"), "dag_id") or look(ti, "dag_id") or look(dag_run, "dag_id"),
+    ti, dag_run, dag = look(context, "ti", "task_instance"), look(context, "dag_run"), look(context, "dag")
+    of_run = is_of_run(context) or lifecycle is Lifecycle.RUN_STARTED
+    task_id, map_index, retries = look(ti, "task_id"), look(ti, "map_index"), look(ti, "max_tries")
+    return Moment(
+        of_run=of_run,
+        dag_id=look(dag, "dag_id") or look(ti, "dag_id") or look(dag_run, "dag_id"),
         run_id=look(context, "run_id") or look(dag_run, "run_id", "dag_run_id") or look(ti, "run_id"),
-        task_id=look(ti, "task_id"),
-        map_index=map_index if isinstance(map_index, int) and map_index >= 0 else None,
-        try_number=None if dag_level else look(ti, "try_number"),
-        max_tries=retries + 1 if isinstance(retries, int) and not dag_level else None,
-        duration_ms=_milliseconds(dag_run if dag_level else ti),
+        clear_number=look(dag_run, "clear_number"),
+        task_id=None if of_run else task_id,
+        last_task=task_id if of_run else None,
+        map_index=map_index if isinstance(map_index, int) and map_index >= 0 and not of_run else None,
+        try_number=None if of_run else look(ti, "try_number"),
+        max_tries=retries + 1 if isinstance(retries, int) and not of_run else None,
+        duration_ms=_milliseconds(dag_run if of_run else ti),
         log_url=look(ti, "log_url"),
-        reason=look(context, "reason"),
+        runbook_url=_runbook(context),
+        reason=_word(look(context, "reason")),
         exception=look(context, "exception"),
+        run_type=_word(look(dag_run, "run_type")),
+        triggered_by=look(dag_run, "triggering_user_name"),
+        owner=_owner(context),
+        tags=_tags(dag),
+        deadline=_word(look(look(context, "deadline"), "deadline_time")),
     )
 
 
-def tenant_of(context: Context, argument: str | None, default: str | None) -> str | None:
-    """Return the tenant a callback is about, ``None`` for the root's settings.
-
-    The argument, else ``dag_run.conf["tenant_id"]``, else the DAG's param, else its tag ``tenant:<id>``, else the
-    ``[cloudact_notify] default_tenant``.
-    """
-    conf = look(look(context, "dag_run"), "conf")
-    dag = look(context, "dag")
-    tags = sorted(str(tag) for tag in look(dag, "tags") or ())
-    candidates = (
-        argument,
-        look(conf, "tenant_id") if isinstance(conf, Mapping) else None,
-        _param(look(context, "params"), "tenant_id"),
-        _param(look(dag, "params"), "tenant_id"),
-        next((tag.removeprefix("tenant:") for tag in tags if tag.startswith("tenant:")), None),
-        default,
-    )
-    return next((str(candidate) for candidate in candidates if candidate), None)
+def is_of_run(context: Context) -> bool:
+    """Whether a callback was called for a run, not for a task."""
+    return "reason" in context or look(context, "ti", "task_instance") is None
 
 
 def lifecycle_of(context: Context) -> Lifecycle:
     """Return what most likely called the callback, for a notifier that was not told."""
+    if "deadline" in context:
+        return Lifecycle.DEADLINE
     if "reason" in context:
         return Lifecycle.SUCCESS if context["reason"] == "success" else Lifecycle.FAILURE
-    state = str(look(look(context, "ti", "task_instance"), "state") or "")
+    state = _word(look(look(context, "ti", "task_instance"), "state"))
     by_state = {
         "success": Lifecycle.SUCCESS,
         "up_for_retry": Lifecycle.RETRY,
@@ -101,26 +108,34 @@ def lifecycle_of(context: Context) -> Lifecycle:
         "failed": Lifecycle.FAILURE,
         "running": Lifecycle.FAILURE if context.get("exception") else Lifecycle.EXECUTE,
     }
-    return by_state.get(state, Lifecycle.FAILURE)
+    return by_state.get(state or "", Lifecycle.FAILURE)
 
 
-def masked(value: Any) -> Any:
-    """Return ``value`` without what Airflow's own masker knows to be secret."""
-    return redact(value)
+def _word(value: Any) -> str | None:
+    """Return the text of a value, for an enum's member its value's."""
+    return None if value is None else str(getattr(value, "value", value))
 
 
-def error_text(error: BaseException | str | None) -> str | None:
-    """Return an exception's type and text."""
-    if error is None or isinstance(error, str):
-        return error or None
-    text = str(error)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+def _owner(context: Context) -> str | None:
+    owner = look(look(context, "task"), "owner") or look(look(context, "dag"), "owner")
+    return None if owner == _NO_OWNER else owner
 
 
-def _param(params: Any, name: str) -> Any:
-    value = look(params, name)
-    # A DAG's params are Param objects until Airflow resolves them for a task.
-    return look(value, "value") if hasattr(value, "value") else value
+def _tags(dag: Any) -> tuple[str, ...]:
+    ours = ("tenant:", "cloudact_notify:")
+    return tuple(sorted(tag for tag in map(str, look(dag, "tags") or ()) if not tag.startswith(ours)))
+
+
+def _runbook(context: Context) -> str | None:
+    """Return the param ``runbook_url``, else the first link in a line of the documentation that says runbook."""
+    params = look(context, "params") or look(look(context, "dag"), "params")
+    named = look(params, "runbook_url")
+    if isinstance(named := look(named, "value") if hasattr(named, "value") else named, str):
+        return named
+    documentation = (look(look(context, name), "doc_md") for name in ("task", "dag"))
+    lines = "\n".join(text for text in documentation if isinstance(text, str)).splitlines()
+    found = (_URL.search(line) for line in lines if "runbook" in line.lower())
+    return next((match[0] for match in found if match), None)
 
 
 def _milliseconds(thing: Any) -> float | None:

@@ -3,6 +3,26 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+DAG_PROCESSOR_SECONDS = 30.0
+"""What all callbacks of one DAG-processor process may take together: Airflow kills it after 50 seconds, and whatever
+callbacks it had not come to are lost."""
+
+_spent = 0.0
+
+
+@contextmanager
+def allowance(seconds: float) -> Iterator[float]:
+    """Give a callback what it may take: ``seconds``, in the DAG processor no more than its process has left."""
+    global _spent
+    started = time.monotonic()
+    try:
+        yield min(seconds, max(0.0, DAG_PROCESSOR_SECONDS - _spent)) if is_dag_processor() else seconds
+    finally:
+        _spent += time.monotonic() - started
 
 
 def is_supervised() -> bool:
@@ -12,3 +32,17 @@ def is_supervised() -> bool:
     """
     task_runner = sys.modules.get("airflow.sdk.execution_time.task_runner")
     return getattr(task_runner, "SUPERVISOR_COMMS", None) is not None
+
+
+def is_dag_processor() -> bool:
+    """Whether this is a child of the DAG processor, which runs many callbacks in one life."""
+    processor = sys.modules.get("airflow.dag_processing.processor")
+    comms = getattr(sys.modules.get("airflow.sdk.execution_time.task_runner"), "SUPERVISOR_COMMS", None)
+    decoder = getattr(comms, "body_decoder", None)
+    return processor is not None and decoder is not None and "DagFileParseRequest" in repr(decoder)
+
+
+def is_triggerer() -> bool:
+    """Whether this is the triggerer, where deadlines' async callbacks run."""
+    comms = getattr(sys.modules.get("airflow.sdk.execution_time.task_runner"), "SUPERVISOR_COMMS", None)
+    return type(comms).__name__ == "TriggerCommsDecoder"

@@ -30,6 +30,7 @@ class Settings:
     enabled: bool
     configs_path: str
     default_tenant: str | None
+    tenant_from: str | None
     callback_budget_seconds: float
     allowed_webhook_hosts: frozenset[str]
     rules: ReferenceRules
@@ -41,6 +42,7 @@ def read_settings() -> Settings:
         enabled=_or_default(conf.getboolean, "enabled", True),
         configs_path=_below_airflow_home(_text("configs_path") or "configs"),
         default_tenant=_text("default_tenant"),
+        tenant_from=_text("tenant_from"),
         callback_budget_seconds=_or_default(conf.getfloat, "callback_budget_seconds", 10.0),
         allowed_webhook_hosts=frozenset(host.lower() for host in split(_text("allowed_webhook_hosts"))),
         rules=ReferenceRules(_text("tenant_env_pattern"), _text("tenant_conn_pattern")),

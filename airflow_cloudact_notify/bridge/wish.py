@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,10 +12,13 @@ DEFAULT_CONN_ID = "cloudact_notify_default"
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """Whatever is left out comes from the context and the files; the texts may be templates."""
+    """Whatever is left out comes from the context and the files; the texts may be templates.
 
-    tenant_id: str | None = None
-    event: str | None = None
+    ``tenant_id`` and ``event`` may be functions of Airflow's context.
+    """
+
+    tenant_id: str | Callable[[Mapping[str, Any]], str | None] | None = None
+    event: str | Callable[[Mapping[str, Any]], str | None] | None = None
     severity: str | None = None
     title: str | None = None
     message: str | None = None

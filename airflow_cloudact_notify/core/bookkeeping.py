@@ -1,23 +1,21 @@
-"""What the state knows before a message goes, and learns when it has gone. State fails open: what cannot be read
-or written is remarked, and the message is sent."""
+"""What the state knows before a message goes, and learns when it has gone.
+
+State fails open: what cannot be read or written is remarked, and the message is sent.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from airflow_cloudact_notify.core import policy
+from airflow_cloudact_notify.core.enums import Lifecycle
 from airflow_cloudact_notify.core.errors import StateUnavailable
 from airflow_cloudact_notify.core.message import NotificationMessage
+from airflow_cloudact_notify.core.policy import Held, Plan
 from airflow_cloudact_notify.core.state.cooldowns import Cooldown, Cooldowns
+from airflow_cloudact_notify.core.state.incidents import Incidents
 from airflow_cloudact_notify.core.state.store import StateStore
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What the state knew when it was asked."""
-
-    cooldown: Cooldown | None = None
 
 
 class Bookkeeping:
@@ -28,22 +26,51 @@ class Bookkeeping:
 
     def __init__(self, store: StateStore, remark: Callable[[str], Any]) -> None:
         self._cooldowns = Cooldowns(store, remark)
+        self._incidents = Incidents(store, remark)
         self._remark = remark
 
-    def load(self, message: NotificationMessage) -> Snapshot:
-        """Return what is known of a message's earlier ones; nothing, when the store does not answer."""
-        try:
-            return Snapshot(self._cooldowns.load(message))
-        except StateUnavailable as error:
-            self._remark(f"sent without looking at the cooldown: {error}")
-            return Snapshot()
+    def holds(self, message: NotificationMessage, plan: Plan, now: float) -> Held | None:
+        """Return what earlier messages hold this one back for. The cooldown is looked at first, the rest if it is free.
 
-    def commit(self, message: NotificationMessage, delivered_at: float) -> None:
-        """Start the cooldown of a message that was delivered.
-
-        :param delivered_at: seconds since 1970.
+        :param now: seconds since 1970.
         """
         try:
-            self._cooldowns.start(message, Cooldown(delivered_at, message.effective_severity))
+            held = None
+            if plan.cooldown_seconds:
+                held = policy.cooling_down(self._cooldowns.load(message), plan, now)
+            if held is None and policy.is_told_once(message):
+                held = policy.already_told(message, self._incidents.load(message))
         except StateUnavailable as error:
-            self._remark(f"the cooldown could not be started, so a repeat will be sent: {error}")
+            self._remark(f"sent without looking at what was told before: {error}")
+            return None
+        return held
+
+    def delivered(self, message: NotificationMessage, plan: Plan, now: float) -> None:
+        """Start the cooldown, and keep that the occasion was told.
+
+        :param now: seconds since 1970.
+        """
+        try:
+            if plan.cooldown_seconds:
+                self._cooldowns.start(message, Cooldown(now, message.effective_severity))
+            if policy.is_told_once(message):
+                self._incidents.told(message)
+        except StateUnavailable as error:
+            self._remark(f"what was told could not be kept, so it may be told again: {error}")
+
+    def retried(self, message: NotificationMessage) -> None:
+        """Keep that a task of the run was tried again: the run's success will say so."""
+        if message.lifecycle is not Lifecycle.RETRY:
+            return
+        try:
+            self._incidents.retried(message)
+        except StateUnavailable as error:
+            self._remark(f"the retry could not be kept for the end of the run: {error}")
+
+    def has_retried(self, message: NotificationMessage) -> bool:
+        """Return whether a task of the message's run was tried again, as far as is known."""
+        try:
+            return self._incidents.load(message).has_retried(message.pipeline_logging_id or "")
+        except StateUnavailable as error:
+            self._remark(f"whether tasks were retried is not known: {error}")
+            return False

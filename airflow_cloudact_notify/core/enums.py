@@ -68,6 +68,18 @@ DERIVED_FROM_FAILURE = frozenset(
 """Events that use the ``pipeline_failure`` trigger when the file has none of their own."""
 
 
+class Lifecycle(StrEnum):
+    """What the pipeline's orchestrator tells of: a moment in the life of a task or of a run."""
+
+    RUN_STARTED = "run_started"
+    EXECUTE = "execute"
+    SUCCESS = "success"
+    FAILURE = "failure"
+    RETRY = "retry"
+    SKIPPED = "skipped"
+    DEADLINE = "deadline"
+
+
 class NotificationProvider(StrEnum):
     """A kind of destination. ``both`` is the seed's word for email and slack together."""
 
@@ -99,6 +111,7 @@ class SuppressionReason(StrEnum):
     NOT_ROUTED = "not_routed"
     DESTINATION_OFF = "destination_off"
     COOLDOWN = "cooldown"
+    ALREADY_TOLD = "already_told"
 
 
 class FailureReason(StrEnum):

@@ -6,6 +6,7 @@
     * ``DeliveryError``: one attempt at one destination failed; raised by providers, turned into a result by delivery
     * ``DeliveryFailedError``: what ``NotificationReport.raise_for_failures()`` raises
     * ``OutOfTimeError``: a call to Airflow did not answer within the callback's budget
+    * ``DataQualityError``: for data checks to raise; its callback tells table and failed checks
     * ``StateUnavailable``: the state store could not be read or written; callers fail open
 """
 
@@ -66,6 +67,20 @@ class DeliveryFailedError(CloudActNotifyError):
     def __init__(self, failures: Sequence[str]) -> None:
         super().__init__("; ".join(failures))
         self.failures = tuple(failures)
+
+
+class DataQualityError(CloudActNotifyError):
+    """Data did not pass its checks. Raise it in a task: the task's failure is told as ``data_quality_failure``.
+
+    :param table: what was checked.
+    :param failed_checks: the names of the checks it did not pass.
+    """
+
+    def __init__(self, table: str, failed_checks: Sequence[str] = (), message: str = "") -> None:
+        checks = f": {', '.join(failed_checks)}" if failed_checks else ""
+        super().__init__(message or f"{table} did not pass its checks{checks}")
+        self.table = table
+        self.failed_checks = tuple(failed_checks)
 
 
 class OutOfTimeError(CloudActNotifyError):

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from airflow_cloudact_notify.core.enums import NotificationEvent, NotificationSeverity
+from airflow_cloudact_notify.core.enums import Lifecycle, NotificationEvent, NotificationSeverity
 from airflow_cloudact_notify.core.masking import mask, plain
 
 MaskedText = Annotated[str, AfterValidator(mask)]
@@ -46,6 +46,8 @@ class NotificationMessage(BaseModel):
 
     ``pipeline_id`` is the dag_id, ``pipeline_logging_id`` the run_id. ``duration_ms`` is in milliseconds.
     ``severity`` is the caller's; left out, the trigger's or the event's own applies.
+    ``lifecycle`` says what a callback was called for, ``occasion`` identifies that (the same try of the same task, the
+    same end of the same run): one occasion is told once. A message with a lifecycle and no ``task_id`` is a run's.
     ``dedup_key`` narrows the cooldown that the message shares with others of its tenant, event and pipeline.
     """
 
@@ -69,6 +71,9 @@ class NotificationMessage(BaseModel):
         default_factory=lambda: datetime.now(UTC)
     )
     log_url: MaskedText | None = None
+    runbook_url: MaskedText | None = None
+    lifecycle: Lifecycle | None = None
+    occasion: str | None = None
     dedup_key: MaskedText | None = None
     kind: MessageKind = MessageKind.ALERT
     message_id: str = Field(default_factory=lambda: uuid.uuid4().hex)
@@ -85,6 +90,16 @@ class NotificationMessage(BaseModel):
     def effective_severity(self) -> NotificationSeverity:
         """The severity to show: the message's, else its event's own."""
         return self.severity or self.event.default_severity
+
+    @property
+    def is_runs_failure(self) -> bool:
+        """Whether it tells of a run's failure, not of a task's."""
+        return self.lifecycle is Lifecycle.FAILURE and self.task_id is None
+
+    @property
+    def is_tasks_failure(self) -> bool:
+        """Whether it tells of a task's failure."""
+        return self.lifecycle is Lifecycle.FAILURE and self.task_id is not None
 
 
 _TITLES = {

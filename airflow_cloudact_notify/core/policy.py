@@ -17,6 +17,7 @@ from airflow_cloudact_notify.core.errors import ConfigProblem
 from airflow_cloudact_notify.core.message import NotificationMessage
 from airflow_cloudact_notify.core.rendering import duration
 from airflow_cloudact_notify.core.state.cooldowns import Cooldown
+from airflow_cloudact_notify.core.state.incidents import Incident
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,6 @@ class Plan:
     broken: Mapping[NotificationProvider, ConfigProblem] = field(default_factory=dict)
     cooldown_seconds: int = 0
     held: Held | None = None
-
-    @property
-    def needs_state(self) -> bool:
-        """Whether it takes a look at the state: what has no cooldown, or is not sent, costs none."""
-        return self.held is None and self.cooldown_seconds > 0
 
 
 def plan(
@@ -102,14 +98,32 @@ def severity_of(message: NotificationMessage, config: NotificationConfig) -> Not
     return trigger.severity or own
 
 
+def is_told_once(message: NotificationMessage) -> bool:
+    """Whether the state keeps who was told of a message's occasion; info costs no state."""
+    return message.occasion is not None and message.effective_severity >= NotificationSeverity.WARNING
+
+
+def already_told(message: NotificationMessage, incident: Incident) -> Held | None:
+    """Return why a callback's message adds nothing to what was told, ``None`` when it does.
+
+    A task's failure is told with its cause; its run's is told only when no task spoke.
+    """
+    if message.occasion and incident.has_told(message.occasion):
+        return Held(SuppressionReason.ALREADY_TOLD, "another callback has told of it")
+    run = message.pipeline_logging_id
+    if run and message.is_runs_failure and incident.has_told_of_run(run):
+        return Held(SuppressionReason.ALREADY_TOLD, "a task of this run has told of its failure")
+    return None
+
+
 def cooling_down(cooldown: Cooldown | None, plan: Plan, now: float) -> Held | None:
     """Return why the message is held back, ``None`` when it may go.
 
-    A row from the future (a clock that was set back) holds nothing.
+    A row from the future (a clock that was set back) holds nothing, nor does one of a lower severity.
 
     :param now: seconds since 1970.
     """
-    if cooldown is None:
+    if cooldown is None or (plan.severity is not None and plan.severity > cooldown.severity):
         return None
     passed = now - cooldown.delivered_at
     if not 0 <= passed < plan.cooldown_seconds:

@@ -71,8 +71,9 @@ def content_of(message: NotificationMessage) -> Content:
 
 
 def _links(message: NotificationMessage) -> Iterator[tuple[str, str]]:
-    if message.log_url and message.log_url.startswith(("http://", "https://")):
-        yield "Open log", message.log_url
+    for name, url in (("Open log", message.log_url), ("Open runbook", message.runbook_url)):
+        if url and url.startswith(("http://", "https://")):
+            yield name, url
 
 
 def readable(text: str) -> str:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from airflow_cloudact_notify.core import delivery, policy
-from airflow_cloudact_notify.core.bookkeeping import Bookkeeping, Snapshot
+from airflow_cloudact_notify.core.bookkeeping import Bookkeeping
 from airflow_cloudact_notify.core.budget import Budget, Caller
 from airflow_cloudact_notify.core.config import EventTriggerConfig, NotificationConfig
 from airflow_cloudact_notify.core.config_store import ConfigStore, ResolvedConfig
@@ -79,26 +79,29 @@ class NotificationService(OriginalApi):
         providers: Providers | None = None,
         budget: Budget | None = None,
         notes: Iterable[str] = (),
+        remember: bool = True,
     ) -> NotificationReport:
         """Take a message through all steps and return what became of it.
 
         :param providers: the destinations to use in place of those the trigger names; none named, those.
         :param budget: how long it may take; left out, as long as the configured attempts do.
         :param notes: remarks of the caller for the report.
+        :param remember: whether the state may be asked and told; without it nothing is held back.
         :raises InvalidTenantIdError: when the message's tenant id cannot be a folder's name.
         """
         budget = budget or Budget()
         remarks = list(notes)
-        books = Bookkeeping(BoundedStateStore(self._state, budget.call), remarks.append)
+        state = BoundedStateStore(self._state, budget.call) if remember else MemoryStateStore()
+        books = Bookkeeping(state, remarks.append)
         resolved = self.configs.resolve(message.tenant_id, budget.call)
         plan = policy.plan(message, resolved, _names(providers)) if self._enabled else _OFF
         message = message.model_copy(update={"severity": plan.severity or message.severity})
-        snapshot = books.load(message) if plan.needs_state else Snapshot()
-        held = plan.held or policy.cooling_down(snapshot.cooldown, plan, self._clock())
+        held = plan.held or books.holds(message, plan, self._clock())
         results = [] if held else self._deliver(message, plan, resolved, budget, remarks)
         budget.end_delivery()
-        if any(results) and plan.needs_state:
-            books.commit(message, self._clock())
+        if any(results):
+            books.delivered(message, plan, self._clock())
+        books.retried(message)
         report = report_on(message, resolved, plan, held, results, remarks)
         _tell(report)
         return report
@@ -139,6 +142,10 @@ class NotificationService(OriginalApi):
             return {}, unready
         remarks += [f"told to the destinations of {root.source} instead: {result}" for result in unready]
         return ready, []
+
+    def has_retried(self, message: NotificationMessage, budget: Budget) -> bool:
+        """Return whether a task of the message's run was tried again, as far as callbacks have told."""
+        return Bookkeeping(BoundedStateStore(self._state, budget.call), log.warning).has_retried(message)
 
     def get_config(self, tenant_id: str | None) -> NotificationConfig:
         """Return the configuration that applies to a tenant, the root's for ``None``, else a disabled one."""

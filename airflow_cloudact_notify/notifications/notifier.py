@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 from airflow.providers.common.compat.notifier import BaseNotifier
 
-from airflow_cloudact_notify.bridge.lifecycle import Lifecycle
 from airflow_cloudact_notify.bridge.wish import DEFAULT_CONN_ID, Wish
+from airflow_cloudact_notify.core.enums import Lifecycle
 
 
 class CloudActNotifier(BaseNotifier):
@@ -26,9 +26,12 @@ class CloudActNotifier(BaseNotifier):
 
     All but ``providers`` may hold Jinja templates; what a context does not know becomes empty text.
 
-    :param tenant_id: the tenant; left out, ``dag_run.conf["tenant_id"]``, else the DAG's param ``tenant_id``, else
-        its tag ``tenant:<id>``, else ``[cloudact_notify] default_tenant``, else the root's settings apply.
-    :param event: one of the eight events; left out, the one that the callback's occasion stands for.
+    :param tenant_id: the tenant, or a function of Airflow's context that returns it; left out,
+        ``dag_run.conf["tenant_id"]``, else the DAG's param ``tenant_id``, else its tag ``tenant:<id>``, else the run's
+        team, else ``[cloudact_notify] tenant_from``, else ``[cloudact_notify] default_tenant``, else the root's
+        settings apply.
+    :param event: one of the eight events, or a function of Airflow's context that returns one; left out, or where
+        the function returns ``None``, the one that the callback's occasion stands for.
     :param severity: ``info``, ``warning``, ``error`` or ``critical``; left out, the trigger's or the event's own.
     :param title: the headline.
     :param message: text under the headline.
@@ -45,8 +48,8 @@ class CloudActNotifier(BaseNotifier):
     def __init__(
         self,
         *,
-        tenant_id: str | None = None,
-        event: str | None = None,
+        tenant_id: str | Callable[[Mapping[str, Any]], str | None] | None = None,
+        event: str | Callable[[Mapping[str, Any]], str | None] | None = None,
         severity: str | None = None,
         title: str | None = None,
         message: str | None = None,

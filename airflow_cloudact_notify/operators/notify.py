@@ -63,25 +63,28 @@ class NotifyOperator(BaseOperator):
         :raises ValueError: for a tenant id, event, severity or provider that there cannot be.
         """
         # Imported when it is needed: parsing a DAG file does not need the engine.
-        from airflow_cloudact_notify.bridge import context as reading
+        from airflow_cloudact_notify.bridge.context import moment_of
+        from airflow_cloudact_notify.bridge.masking import masked
         from airflow_cloudact_notify.bridge.settings import read_settings
+        from airflow_cloudact_notify.bridge.tenants import tenant_of
+        from airflow_cloudact_notify.core.enums import Lifecycle
         from airflow_cloudact_notify.hooks.notification import NotificationHook
 
-        occasion = reading.occasion_of(context)
+        moment = moment_of(context, Lifecycle.EXECUTE)
         report = NotificationHook(self.cloudact_notify_conn_id).notify(
             self.event,
-            tenant_id=reading.tenant_of(context, self.tenant_id, read_settings().default_tenant),
+            tenant_id=tenant_of(context, self.tenant_id, read_settings()),
             severity=self.severity,
-            title=reading.masked(self.title),
-            message=reading.masked(self.message),
-            details=reading.masked(self.details),
+            title=masked(self.title),
+            message=masked(self.message),
+            details=masked(self.details),
             providers=self.providers,
             budget_seconds=self.budget_seconds,
-            pipeline_id=occasion.dag_id,
-            pipeline_logging_id=occasion.run_id,
-            task_id=occasion.task_id,
-            map_index=occasion.map_index,
-            log_url=occasion.log_url,
+            pipeline_id=moment.dag_id,
+            pipeline_logging_id=moment.run_id,
+            task_id=moment.task_id,
+            map_index=moment.map_index,
+            log_url=moment.log_url,
         )
         if self.fail_on_error:
             report.raise_for_failures()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -9,9 +10,12 @@ from typing import Any
 import pytest
 
 from airflow_cloudact_notify.bridge import callbacks
-from airflow_cloudact_notify.bridge.context import error_text, lifecycle_of, occasion_of, tenant_of
-from airflow_cloudact_notify.bridge.lifecycle import Lifecycle
+from airflow_cloudact_notify.bridge.context import lifecycle_of, moment_of
+from airflow_cloudact_notify.bridge.messages import RunHistory, message_of
+from airflow_cloudact_notify.bridge.settings import read_settings
+from airflow_cloudact_notify.bridge.tenants import tenant_of
 from airflow_cloudact_notify.bridge.wish import Wish
+from airflow_cloudact_notify.core.enums import Lifecycle
 
 
 class Raising:
@@ -42,16 +46,17 @@ DEADLINE = {"dag_run": {"dag_id": "d", "dag_run_id": "r", "conf": None}, "deadli
     ],
 )
 def test_no_context_is_too_poor_to_be_told_of(context):
-    message = callbacks.message_of(context, Wish(), None, lifecycle_of(context), {})
+    lifecycle = lifecycle_of(context)
+    message = message_of(context, moment_of(context, lifecycle), lifecycle, Wish(), None, RunHistory(), {})
 
     assert message.title
     assert "None" not in message.title + message.message
 
 
 def test_a_deadline_context_names_its_run():
-    occasion = occasion_of(DEADLINE)
+    moment = moment_of(DEADLINE, Lifecycle.DEADLINE)
 
-    assert (occasion.dag_id, occasion.run_id, occasion.task_id) == ("d", "r", None)
+    assert (moment.dag_id, moment.run_id, moment.task_id) == ("d", "r", None)
 
 
 @pytest.mark.parametrize(
@@ -83,32 +88,25 @@ def test_the_argument_comes_before_all_other_places_a_tenant_may_be_named():
         "dag": SimpleNamespace(tags={"tenant:by-tag"}, params={}),
     }
 
-    assert tenant_of(context, "by-argument", "by-default") == "by-argument"
-    assert tenant_of(context, None, "by-default") == "by-conf"
-    assert tenant_of({**context, "dag_run": None}, None, "by-default") == "by-param"
-    assert tenant_of({"dag": context["dag"]}, None, "by-default") == "by-tag"
-    assert tenant_of({}, None, "by-default") == "by-default"
-    assert tenant_of({}, None, None) is None
+    settings = replace(read_settings(), default_tenant="by-default")
+
+    assert tenant_of(context, "by-argument", settings) == "by-argument"
+    assert tenant_of(context, None, settings) == "by-conf"
+    assert tenant_of({**context, "dag_run": None}, None, settings) == "by-param"
+    assert tenant_of({"dag": context["dag"]}, None, settings) == "by-tag"
+    assert tenant_of({}, None, settings) == "by-default"
+    assert tenant_of({}, None, replace(settings, default_tenant=None)) is None
 
 
 def test_a_tasks_duration_is_known_when_both_its_ends_are():
     start, end = datetime(2026, 1, 1, 0, 0, 0, tzinfo=UTC), datetime(2026, 1, 1, 0, 0, 12, tzinfo=UTC)
 
-    assert occasion_of({"ti": SimpleNamespace(start_date=start, end_date=end)}).duration_ms == 12_000
-    assert occasion_of({"ti": SimpleNamespace(start_date=start, end_date=None)}).duration_ms is None
+    def duration(end_date: datetime | None) -> float | None:
+        ti = SimpleNamespace(task_id="t", start_date=start, end_date=end_date)
+        return moment_of({"ti": ti}, Lifecycle.SUCCESS).duration_ms
 
-
-@pytest.mark.parametrize(
-    ("error", "text"),
-    [
-        pytest.param(ValueError("no rows"), "ValueError: no rows", id="with-text"),
-        pytest.param(KeyError(), "KeyError", id="without-text"),
-        pytest.param("timeout", "timeout", id="a-string"),
-        pytest.param(None, None, id="nothing"),
-    ],
-)
-def test_an_exception_is_told_by_type_and_text(error, text):
-    assert error_text(error) == text
+    assert duration(end) == 12_000
+    assert duration(None) is None
 
 
 def test_no_callback_raises_whatever_goes_wrong(monkeypatch):

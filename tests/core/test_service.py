@@ -402,8 +402,8 @@ def test_where_the_state_is_unavailable_the_message_is_sent_with_a_note(
         report = service.send(make_message(), budget=Budget(seconds))
         assert report.delivered
         assert [note.partition(":")[0] for note in report.notes] == [
-            "sent without looking at the cooldown",
-            "the cooldown could not be started, so a repeat will be sent",
+            "sent without looking at what was told before",
+            "what was told could not be kept, so it may be told again",
         ]
         assert SECRET not in str(report.notes)
 
