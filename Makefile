@@ -4,16 +4,19 @@ ENV := .venv
 CORE := .venv-core
 UV := $(ENV)/bin/uv
 INSTALL := pip install --quiet --constraint constraints.txt
-SOURCES := airflow_cloudact_notify tests demo example_dags
+SOURCES := airflow_cloudact_notify tests demo example_dags scenarios benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-core test-airflow test-standalone check format constraints clean
+.PHONY: help demo scenarios test test-core test-airflow test-standalone check format constraints clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 demo: $(ENV)/.ready ## Run a real Airflow and watch tenants' messages arrive
 	$(ENV)/bin/python -m demo
+
+scenarios: $(ENV)/.ready ## Kill and stop parts of a real Airflow, and count what is told (ten minutes)
+	$(ENV)/bin/python -m scenarios --write-docs
 
 test: test-core test-airflow test-standalone ## Run every test
 
@@ -45,7 +48,7 @@ constraints: $(ENV)/.ready ## Pin the newest versions that fit together
 		--custom-compile-command "make constraints" setup.cfg --output-file constraints.txt
 
 clean: ## Remove environments and whatever was built
-	rm -rf $(ENV) $(CORE) .demo build dist *.egg-info .coverage .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(ENV) $(CORE) .demo .scenarios build dist *.egg-info .coverage .mypy_cache .pytest_cache .ruff_cache
 
 # An editable install leaves its metadata beside the package, where Airflow would find the provider a second time.
 $(ENV)/.ready: setup.cfg constraints.txt

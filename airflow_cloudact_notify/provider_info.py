@@ -118,12 +118,12 @@ _OPTIONS = {
     ),
     "attach": _option(
         "Callbacks that are attached to every DAG, separated by commas: dag.started, dag.success, dag.failure, "
-        "task.started, task.success, task.failure, task.retry, task.skipped. A DAG with the tag cloudact_notify:off "
-        "is left alone.",
+        "task.started, task.success, task.failure, task.retry, task.skipped. A DAG with the tag cloudact_notify:off, "
+        "or the param cloudact_notify: false, is left alone.",
         example="dag.failure,task.failure",
     ),
     "callback_budget_seconds": _option(
-        "Seconds one callback may take in all. Airflow kills a task's callback after 20 seconds.",
+        "Seconds one callback may take in all, in the triggerer at least 30. Airflow kills a task's callback after 20.",
         "float",
         "10",
     ),

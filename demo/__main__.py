@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-import shutil
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -17,6 +15,7 @@ from airflow_cloudact_notify.core.smtp import SmtpSecurity
 from airflow_cloudact_notify.testing import SlackInbox, SmtpInbox
 from demo import received, report
 from demo.decisions import Decision, decisions
+from demo.preparation import Progress, make_anew
 from demo.received import Arrival
 from demo.standalone import AirflowTrouble, StandaloneAirflow
 from demo.story import DAGS, WARM_UP, Chapter, Notice, chapters
@@ -42,10 +41,10 @@ def main(arguments: list[str] | None = None) -> int:
         "--folder", type=Path, default=HERE.parent / ".demo", help="made anew (default: %(default)s)"
     )
     folder: Path = parser.parse_args(arguments).folder.resolve()
-    _make_anew(folder)
+    make_anew(folder)
     # aiosmtpd calls its own attributes deprecated.
     logging.getLogger("mail.log").setLevel(logging.ERROR)
-    say = _Progress()
+    say = Progress()
     try:
         outcome = play(folder, say)
     except AirflowTrouble as trouble:
@@ -62,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if problems else 0
 
 
-def play(folder: Path, say: _Progress) -> Outcome:
+def play(folder: Path, say: Progress) -> Outcome:
     """Start inboxes and Airflow, go through the chapters, and stop everything."""
     outcome = Outcome()
     with ExitStack() as running:
@@ -82,7 +81,7 @@ def play(folder: Path, say: _Progress) -> Outcome:
     return outcome
 
 
-def _warm_up(airflow: StandaloneAirflow, say: _Progress) -> None:
+def _warm_up(airflow: StandaloneAirflow, say: Progress) -> None:
     """Wait until a DAG processor that has just started can answer within a callback's time."""
     for dag_id in (WARM_UP, *DAGS):
         airflow.wait_for_dag(dag_id)
@@ -107,7 +106,7 @@ def _settings(mails: SmtpInbox, slack: SlackInbox) -> dict[str, str]:
     }
 
 
-def _live(chapter: Chapter, airflow: StandaloneAirflow, outcome: Outcome, say: _Progress) -> list[Decision]:
+def _live(chapter: Chapter, airflow: StandaloneAirflow, outcome: Outcome, say: Progress) -> list[Decision]:
     """Start a chapter's runs, and wait for their end and for what is told of them."""
     say(f"{chapter.name}: {chapter.what} ({len(chapter.runs)} DAG runs)")
     logs = airflow.home / "logs"
@@ -153,30 +152,6 @@ def compare(story: Iterable[Chapter], outcome: Outcome) -> list[str]:
 def _words(notice: Notice) -> str:
     told = " and ".join(notice.delivered_to) or f"held back by {notice.held_by}"
     return f"{notice.tenant}, {notice.dag_id}, {notice.event} from the {notice.told_by}: {told}"
-
-
-class _Progress:
-    """Prints lines with the seconds since it was made."""
-
-    def __init__(self) -> None:
-        self._started = time.monotonic()
-
-    @property
-    def elapsed(self) -> float:
-        return time.monotonic() - self._started
-
-    def __call__(self, line: str) -> None:
-        print(f"{self.elapsed:4.0f} s  {line}", flush=True)
-
-
-def _make_anew(folder: Path) -> None:
-    """Empty the folder, if it is one that a demo made."""
-    mark = folder / ".made-by-demo"
-    if folder.exists() and any(folder.iterdir()) and not mark.exists():
-        raise SystemExit(f"{folder} holds something else than a demo; name another --folder")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    mark.touch()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ class Arrival:
 
     :param to: the mail's recipients, or Slack's channel.
     :param files: suffix and content of what to keep of it.
+    :param title: the mail's subject, or what Slack shows in its notifications.
     """
 
     tenant: str
@@ -29,6 +30,8 @@ class Arrival:
     destination: str
     to: str
     files: Mapping[str, bytes]
+    title: str = ""
+    text: str = ""
 
 
 def arrivals(mails: Iterable[ReceivedMail], payloads: Iterable[Mapping[str, Any]]) -> list[Arrival]:
@@ -49,16 +52,17 @@ def _of_mail(received: ReceivedMail) -> Arrival:
     text = _part(received, "plain")
     facts = dict(re.findall(r"^(Tenant|Pipeline|Run): (.*)$", text.replace("\r", ""), re.MULTILINE))
     files = {".eml": received.raw, ".html": _part(received, "html").encode()}
-    return _arrival(facts, text, "email", ", ".join(received.recipients), files)
+    arrival = _arrival(facts, text, "email", ", ".join(received.recipients), files)
+    return replace(arrival, title=received.mail["Subject"])
 
 
 def _of_slack(payload: Mapping[str, Any]) -> Arrival:
     texts = list(_texts(payload))
     facts = dict(match.groups() for text in texts if (match := re.match(r"\*(\w+)\*\n(.*)", text)))
     content = json.dumps(payload, indent=2, ensure_ascii=False).encode()
-    return _arrival(
-        facts, "\n".join(texts), "slack", payload.get("channel", "webhook"), {".slack.json": content}
-    )
+    to = payload.get("channel", "webhook")
+    arrival = _arrival(facts, "\n".join(texts), "slack", to, {".slack.json": content})
+    return replace(arrival, title=payload["text"])
 
 
 def _arrival(
@@ -74,6 +78,7 @@ def _arrival(
         destination=destination,
         to=to,
         files=files,
+        text=text,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -72,6 +73,7 @@ class StandaloneAirflow:
         }
         self._say = say
         self._process: subprocess.Popen[bytes] | None = None
+        self._restarted: list[subprocess.Popen[bytes]] = []
         self._http = requests.Session()
         self._http.trust_env = False
 
@@ -90,35 +92,27 @@ class StandaloneAirflow:
     def start(self) -> None:
         """Start all components; returns at once."""
         self.home.mkdir(parents=True, exist_ok=True)
-        with self.output.open("wb") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", _AIRFLOW, "standalone"],
-                cwd=self.home,
-                env=self._env,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        self.output.write_bytes(b"")
+        self._process = self._run("standalone")
         self._say(f"starting Airflow, {self.url} (its output: {self.output})")
 
     def wait_until_healthy(self, timeout: float = 150) -> None:
         """Wait until the metadata database and the four components report that they are well."""
 
         def healthy() -> bool:
-            parts = self._get("/api/v2/monitor/health") or {}
+            parts = self.get("/api/v2/monitor/health") or {}
             return bool(parts) and all(part.get("status") == "healthy" for part in parts.values())
 
         self.wait_for("every component to be healthy", healthy, timeout)
-        self._say("Airflow is healthy: " + ", ".join(self._get("/api/v2/monitor/health") or ()))
+        self._say("Airflow is healthy: " + ", ".join(self.get("/api/v2/monitor/health") or ()))
 
     def wait_for_dag(self, dag_id: str, timeout: float = 90) -> None:
         """Wait until the DAG processor has read a DAG; a file that cannot be imported ends the wait."""
 
         def known() -> bool:
-            if self._get(f"/api/v2/dags/{dag_id}") is not None:
+            if self.get(f"/api/v2/dags/{dag_id}") is not None:
                 return True
-            broken = (self._get("/api/v2/importErrors") or {}).get("import_errors")
+            broken = (self.get("/api/v2/importErrors") or {}).get("import_errors")
             if broken:
                 raise AirflowTrouble("\n".join(f"{b['filename']}\n{b['stack_trace']}" for b in broken))
             return False
@@ -128,23 +122,43 @@ class StandaloneAirflow:
     def trigger(self, dag_id: str, run_id: str, conf: Mapping[str, Any]) -> None:
         """Start a DAG run."""
         body = {"dag_run_id": run_id, "logical_date": None, "conf": dict(conf)}
-        answer = self._http.post(f"{self.url}/api/v2/dags/{dag_id}/dagRuns", json=body, timeout=30)
-        if not answer.ok:
-            raise AirflowTrouble(f"{dag_id} could not be triggered: {answer.status_code} {answer.text}")
+        self._change("POST", f"/api/v2/dags/{dag_id}/dagRuns", body)
+
+    def mark_failed(self, dag_id: str, run_id: str, task_id: str) -> None:
+        """Do what a person does who marks a task instance as failed in the user interface."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
+        self._change("PATCH", path, {"new_state": "failed"})
 
     def wait_for_run(self, dag_id: str, run_id: str, timeout: float = 120) -> str:
         """Wait until a DAG run has ended and return its state; its callbacks may still be to come."""
 
         def ended() -> str | None:
-            run = self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}") or {}
+            run = self.get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}") or {}
             return run["state"] if run.get("state") in FINAL_STATES else None
 
         return self.wait_for(f"run {run_id} of {dag_id} to end", ended, timeout)
 
     def variables(self, prefix: str) -> dict[str, str]:
         """Return the Airflow Variables whose key begins with ``prefix``."""
-        rows = (self._get("/api/v2/variables?limit=100") or {}).get("variables", ())
+        rows = (self.get("/api/v2/variables?limit=100") or {}).get("variables", ())
         return {row["key"]: row["value"] for row in rows if row["key"].startswith(prefix)}
+
+    def get(self, path: str) -> Any:
+        """Return the JSON at a path of the REST API, ``None`` while there is none."""
+        try:
+            answer = self._http.get(self.url + path, timeout=10)
+        except requests.RequestException:
+            return None
+        return answer.json() if answer.ok else None
+
+    def api_server(self) -> list[int]:
+        """Return the ids of the API server's processes."""
+        found = (p for p in self._family() if p.status() != psutil.STATUS_ZOMBIE)
+        return [p.pid for p in found if "api_server" in " ".join(p.cmdline())]
+
+    def restart_api_server(self) -> None:
+        """Start the API server, which must have ended, once more; returns at once."""
+        self._restarted.append(self._run("api-server"))
 
     def wait_for(self, what: str, look: Callable[[], T | None], timeout: float) -> T:
         """Call ``look`` until it returns something true, and return that.
@@ -166,24 +180,44 @@ class StandaloneAirflow:
         if self._process is None:
             return
         self._say("stopping Airflow")
-        family = _family(self._process.pid)
+        family = self._family()
         # On SIGTERM, `airflow standalone` would leave its components running.
-        self._process.send_signal(signal.SIGINT)
+        for process in (self._process, *self._restarted):
+            process.send_signal(signal.SIGINT)
         _, left = psutil.wait_procs(family, timeout=20)
         for process in left:
             self._say(f"ending process {process.pid} by force")
             process.kill()
         psutil.wait_procs(left, timeout=5)
-        self._process.wait(timeout=5)
+        for process in (self._process, *self._restarted):
+            process.wait(timeout=5)
         self._process = None
+        self._restarted = []
 
-    def _get(self, path: str) -> Any:
-        """Return the JSON at a path of the REST API, ``None`` while there is none."""
-        try:
-            answer = self._http.get(self.url + path, timeout=10)
-        except requests.RequestException:
-            return None
-        return answer.json() if answer.ok else None
+    def _run(self, command: str) -> subprocess.Popen[bytes]:
+        with self.output.open("ab") as output:
+            return subprocess.Popen(
+                [sys.executable, "-c", _AIRFLOW, command],
+                cwd=self.home,
+                env=self._env,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def _family(self) -> list[psutil.Process]:
+        family = []
+        for process in (self._process, *self._restarted):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                parent = psutil.Process(process.pid) if process else None
+                family += [parent, *parent.children(recursive=True)] if parent else []
+        return family
+
+    def _change(self, method: str, path: str, body: Mapping[str, Any]) -> None:
+        answer = self._http.request(method, self.url + path, json=body, timeout=30)
+        if not answer.ok:
+            raise AirflowTrouble(f"{method} {path} was refused: {answer.status_code} {answer.text}")
 
     def _last_lines(self) -> str:
         lines = self.output.read_text(errors="replace").splitlines()[-40:]
@@ -206,11 +240,3 @@ def _surroundings() -> dict[str, str]:
     env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), env.get("PATH", os.defpath)])
     env["NO_PROXY"] = env["no_proxy"] = "127.0.0.1,localhost"
     return env
-
-
-def _family(pid: int) -> list[psutil.Process]:
-    try:
-        parent = psutil.Process(pid)
-        return [parent, *parent.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []

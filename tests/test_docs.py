@@ -24,7 +24,13 @@ from airflow_cloudact_notify.core.enums import NotificationEvent
 from airflow_cloudact_notify.testing import SmtpInbox
 
 HERE = Path(__file__).parent.parent
-PAGES = ("README.md", "CONTRIBUTING.md", "docs/INTEGRATION_GUIDE.md", "configs/notifications/README.md")
+PAGES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/INTEGRATION_GUIDE.md",
+    "docs/callbacks.md",
+    "configs/notifications/README.md",
+)
 NEED_AIRFLOW = {"NotificationHook", "CloudActNotifier", "NotifyOperator"} | {
     name for name in airflow_cloudact_notify.__all__ if name.startswith("on_")
 }

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from airflow_cloudact_notify.bridge import process
-from airflow_cloudact_notify.bridge.context import Context, is_of_run, lifecycle_of, moment_of
+from airflow_cloudact_notify.bridge.context import Context, Moment, lifecycle_of, look, moment_of
 from airflow_cloudact_notify.bridge.messages import RunHistory, message_of
 from airflow_cloudact_notify.bridge.settings import read_settings
-from airflow_cloudact_notify.bridge.templating import render
 from airflow_cloudact_notify.bridge.tenants import tenant_of
 from airflow_cloudact_notify.bridge.wiring import airflow_service
 from airflow_cloudact_notify.bridge.wish import Wish
+from airflow_cloudact_notify.bridge.wishes import ready, said
 from airflow_cloudact_notify.core.budget import Budget
 from airflow_cloudact_notify.core.config_store import check_tenant_id
-from airflow_cloudact_notify.core.enums import Lifecycle
+from airflow_cloudact_notify.core.enums import Lifecycle, NotificationEvent
 from airflow_cloudact_notify.core.errors import InvalidTenantIdError
 from airflow_cloudact_notify.core.message import NotificationMessage
 from airflow_cloudact_notify.core.report import NotificationReport
+from airflow_cloudact_notify.core.service import NotificationService
 
 log = logging.getLogger(__name__)
 
-_TEMPLATED = ("tenant_id", "event", "severity", "title", "message", "details")
 _FAILED = ("failed", "upstream_failed")
 
 
@@ -36,31 +35,24 @@ def notify(context: Context, wish: Wish, lifecycle: Lifecycle | None = None) -> 
     try:
         settings = read_settings()
         with process.allowance(settings.callback_budget_seconds) as seconds, Budget(seconds) as budget:
-            return _notify(context, wish, lifecycle or lifecycle_of(context), budget)
+            return _notify(context, wish, _lifecycle(context, wish, lifecycle), budget)
     except (Exception, SystemExit):
         log.exception("The notification could not be sent")
         return None
 
 
 def _notify(context: Context, wish: Wish, lifecycle: Lifecycle, budget: Budget) -> NotificationReport | None:
-    if lifecycle is Lifecycle.RUN_STARTED and not _is_first_of_run(context):
+    if not _is_start(context, lifecycle):
+        log.info("Not told: a task that goes on, or is not the first of its run, is no start")
         return None
     notes: list[str] = []
-    wish = _rendered(wish, context, notes)
-    tenant_id, extra = _tenant(context, wish, notes)
+    wish = ready(wish, context, budget.call, notes)
+    tenant_id, extra = _tenant(context, wish, budget, notes)
     moment = moment_of(context, lifecycle)
     service = airflow_service(wish.conn_id)
     history = RunHistory()
-    if is_of_run(context) and lifecycle in (Lifecycle.SUCCESS, Lifecycle.FAILURE):
-        history = RunHistory(failed_tasks=_failed_tasks(moment.dag_id, moment.run_id, budget))
-        if lifecycle is Lifecycle.SUCCESS:
-            run = NotificationMessage(
-                event="pipeline_success",
-                tenant_id=tenant_id,
-                pipeline_id=moment.dag_id,
-                pipeline_logging_id=moment.run_id,
-            )
-            history = replace(history, retried=service.has_retried(run, budget))
+    if moment.of_run and lifecycle in (Lifecycle.SUCCESS, Lifecycle.FAILURE):
+        history = _history(moment, lifecycle, tenant_id, service, budget)
     message = message_of(context, moment, lifecycle, wish, tenant_id, history, extra)
     remember = lifecycle is not Lifecycle.DEADLINE or process.is_triggerer()
     if not remember:
@@ -70,26 +62,58 @@ def _notify(context: Context, wish: Wish, lifecycle: Lifecycle, budget: Budget) 
     return service.send(message, providers=wish.providers, budget=budget, notes=notes, remember=remember)
 
 
-def _is_first_of_run(context: Context) -> bool:
-    """Whether the task's start is its run's: not that of another try, nor of another of its mapped instances."""
+def _lifecycle(context: Context, wish: Wish, told: Lifecycle | None) -> Lifecycle:
+    """Return what the callback was called for. A missed deadline can be told by any notifier, and is nothing else."""
+    found = lifecycle_of(context, wish)
+    return found if found is Lifecycle.DEADLINE else told or found
+
+
+def _is_start(context: Context, lifecycle: Lifecycle) -> bool:
+    """Whether a callback for a start is called for one; true of all other callbacks.
+
+    Airflow calls on_execute again when a deferred task is resumed, and each time a rescheduled sensor looks. A run's
+    start is its first task's, but not that of another try, nor of another of its mapped instances.
+    """
+    if lifecycle not in (Lifecycle.EXECUTE, Lifecycle.RUN_STARTED):
+        return True
+    from_server = look(look(context, "ti", "task_instance"), "_ti_context_from_server")
+    if look(context, "task_reschedule_count") or look(from_server, "next_method"):
+        return False
     moment = moment_of(context, Lifecycle.EXECUTE)
-    return (moment.try_number or 1) == 1 and not moment.map_index
+    return lifecycle is Lifecycle.EXECUTE or ((moment.try_number or 1) == 1 and not moment.map_index)
 
 
-def _tenant(context: Context, wish: Wish, notes: list[str]) -> tuple[str | None, dict[str, Any]]:
+def _tenant(
+    context: Context, wish: Wish, budget: Budget, notes: list[str]
+) -> tuple[str | None, dict[str, Any]]:
     """Return the tenant, ``None`` for the root's settings, and what to tell the root of a tenant that cannot be."""
     tenant: str | None = None
     try:
-        tenant = tenant_of(context, wish.tenant_id, read_settings())
+        tenant = tenant_of(context, wish.tenant_id, read_settings(), budget.call)
         return check_tenant_id(tenant) if tenant else None, {}
     except InvalidTenantIdError as error:
         notes.append(f"told to the root instead: {error}")
         return None, {"tenant_id_refused": str(tenant)[:80]}
-    except Exception as error:  # noqa: BLE001 - a user's function or expression must not cost the notification
-        notes.append(
-            f"told to the root instead: the tenant could not be found: {type(error).__name__}: {error}"
-        )
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's function must not cost the notification
+        notes.append(f"told to the root instead: the tenant could not be found: {said(error)}")
         return None, {"tenant_id_refused": "(it could not be found)"}
+
+
+def _history(
+    moment: Moment, lifecycle: Lifecycle, tenant_id: str | None, service: NotificationService, budget: Budget
+) -> RunHistory:
+    """Return what the run's tasks went through."""
+    failed = _failed_tasks(moment.dag_id, moment.run_id, budget)
+    if failed or lifecycle is not Lifecycle.SUCCESS:
+        return RunHistory(failed_tasks=failed)
+    run = NotificationMessage(
+        event=NotificationEvent.PIPELINE_SUCCESS,
+        tenant_id=tenant_id,
+        pipeline_id=moment.dag_id,
+        pipeline_logging_id=moment.run_id,
+        clear_number=moment.clear_number or 0,
+    )
+    return RunHistory(retried=service.has_retried(run, budget))
 
 
 def _failed_tasks(dag_id: str | None, run_id: str | None, budget: Budget) -> Sequence[str]:
@@ -108,12 +132,3 @@ def _failed_tasks(dag_id: str | None, run_id: str | None, budget: Budget) -> Seq
     except Exception as error:  # noqa: BLE001 - without the names the message is still worth sending
         log.debug("The states of the run's tasks are not known: %s", error)
         return ()
-
-
-def _rendered(wish: Wish, context: Context, notes: list[str]) -> Wish:
-    """Return a copy of the wish with its templates filled in: one notifier serves many runs at once."""
-    try:
-        return replace(wish, **{name: render(getattr(wish, name), context) for name in _TEMPLATED})
-    except Exception as error:  # noqa: BLE001 - a template's mistake must not cost the notification
-        notes.append(f"a template of the notifier could not be filled in: {type(error).__name__}: {error}")
-        return wish

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
-from airflow_cloudact_notify.bridge.lifecycle import CONTACT_LOST, DATA_QUALITY, MEANINGS, RATE_LIMIT, Meaning
+from airflow_cloudact_notify.bridge.context import look
+from airflow_cloudact_notify.bridge.lifecycle import DATA_QUALITY, MEANINGS, RATE_LIMIT, Meaning
 from airflow_cloudact_notify.core.enums import Lifecycle
 from airflow_cloudact_notify.core.errors import DataQualityError
 
+MAX_FRAMES = 8
+"""Calls of each traceback that are shown, the innermost."""
 MAX_TRACEBACK_LINES = 30
 MAX_TRACEBACK = 4_000
 
@@ -20,21 +24,24 @@ _CHECK_OPERATORS = (
     ("soda", "Operator"),
 )
 # What these operators raise when the data is at fault; a lost database connection is another class.
-_CHECK_FAILURES = frozenset(
-    {"AirflowException", "AirflowFailException", "GXValidationFailed", "SodaScanFailed", "AssertionError"}
+_CHECK_FAILURES = frozenset({"GXValidationFailed", "SodaScanFailed", "AssertionError"})
+_OF_ANYTHING = frozenset({"AirflowException", "AirflowFailException"})
+"""Raised for bad data, too, but by the operator itself."""
+_THROTTLING = re.compile(
+    r"(?i:throttl|too_?many_?requests|request_?limit_?exceeded|throughput_?exceeded|slow_?down)"
+    # GenerateLimit is none, and others' ResourceExhaustedError is a lack of memory.
+    r"|Rate_?Limit|(?<![a-z])rate_?limit|^ResourceExhausted$"
 )
-_THROTTLING_WORDS = ("throttl", "toomanyrequests", "ratelimit", "resourceexhausted", "requestlimitexceeded")
+"""Names of exception classes, and of the errors that cloud services answer with."""
+_MAX_CHAIN = 50
 
 
 def meaning_of_failure(exception: BaseException | str | None, task: Any) -> Meaning:
     """Return what a task's failure was."""
-    if exception is None:
-        # Airflow hands the exception over whenever the task's own process is there to tell it.
-        return CONTACT_LOST
     if isinstance(exception, BaseException):
         if any(isinstance(error, DataQualityError) for error in _chain(exception)):
             return DATA_QUALITY
-        if type(exception).__name__ in _CHECK_FAILURES and _is_check(task):
+        if _is_check(task) and _is_of_data(exception, task):
             return DATA_QUALITY
         if any(map(_is_throttling, _chain(exception))):
             return RATE_LIMIT
@@ -58,8 +65,11 @@ def details_of(exception: BaseException | str | None) -> dict[str, Any]:
 
 def one_sentence(exception: BaseException) -> str:
     """Return an exception's type and the first line of its text."""
-    lines = str(exception).strip().splitlines()
     name = type(exception).__name__
+    try:
+        lines = str(exception).strip().splitlines()
+    except Exception:  # noqa: BLE001 - a broken __str__ must not cost the notification
+        return name
     return f"{name}: {lines[0]}" if lines else name
 
 
@@ -67,10 +77,15 @@ def traceback_tail(exception: BaseException) -> str:
     """Return the last lines of a traceback, bounded in number and size; what is cut says so."""
     if exception.__traceback__ is None:
         return ""
-    lines = "".join(traceback.format_exception(exception, limit=-8)).rstrip().splitlines()
-    kept = lines[-MAX_TRACEBACK_LINES:]
-    text = "\n".join(kept)[-MAX_TRACEBACK:]
-    return text if len(kept) == len(lines) and len(text) < MAX_TRACEBACK else f"… (cut)\n{text}"
+    lines = "".join(traceback.format_exception(exception, limit=-MAX_FRAMES)).rstrip().splitlines()
+    text = "\n".join(lines[-MAX_TRACEBACK_LINES:])
+    is_cut = len(lines) > MAX_TRACEBACK_LINES or len(text) > MAX_TRACEBACK
+    is_cut = is_cut or any(_frames(error) > MAX_FRAMES for error in _chain(exception))
+    return f"… (cut)\n{text[-MAX_TRACEBACK:]}" if is_cut else text
+
+
+def _frames(error: BaseException) -> int:
+    return sum(1 for _ in traceback.walk_tb(error.__traceback__))
 
 
 def _is_check(task: Any) -> bool:
@@ -81,23 +96,36 @@ def _is_check(task: Any) -> bool:
     )
 
 
+def _is_of_data(error: BaseException, task: Any) -> bool:
+    """Whether a check operator raised an error for the data, not for a connection that it cannot use."""
+    name = type(error).__name__
+    if name in _CHECK_FAILURES or error.__traceback__ is None:
+        return name in _CHECK_FAILURES | _OF_ANYTHING
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    is_its_own = frame.f_globals.get("__name__") in {cls.__module__ for cls in type(task).__mro__}
+    return name in _OF_ANYTHING and is_its_own and "hook" not in frame.f_code.co_name
+
+
 def _is_throttling(error: BaseException) -> bool:
-    response = getattr(error, "response", None)
-    codes = [getattr(error, name, None) for name in ("status_code", "status", "code", "http_status")]
-    codes.append(getattr(response, "status_code", None))
-    words = [type(error).__name__]
-    if isinstance(response, Mapping):
-        # botocore: {"Error": {"Code": "ThrottlingException"}, "ResponseMetadata": {"HTTPStatusCode": 429}}
-        words.append(str((response.get("Error") or {}).get("Code", "")))
-        codes.append((response.get("ResponseMetadata") or {}).get("HTTPStatusCode"))
-    return 429 in codes or any(bad in word.lower() for word in words for bad in _THROTTLING_WORDS)
+    if isinstance(error, SystemExit):
+        return False
+    response = look(error, "response")
+    codes = [look(error, name) for name in ("status_code", "status", "code", "http_status")]
+    codes.append(look(response, "status_code", "status"))
+    # botocore: {"Error": {"Code": "ThrottlingException"}, "ResponseMetadata": {"HTTPStatusCode": 429}}
+    codes.append(look(look(response, "ResponseMetadata"), "HTTPStatusCode"))
+    words = (type(error).__name__, look(look(response, "Error"), "Code"))
+    return any(isinstance(code, int) and code == 429 for code in codes) or any(
+        isinstance(word, str) and _THROTTLING.search(word) for word in words
+    )
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and what it was raised from, the outermost first."""
+    """Yield an exception and what it was raised from, the outermost first, as far as a traceback would show them."""
     seen: set[int] = set()
     current: BaseException | None = error
-    while current is not None and id(current) not in seen:
+    while current is not None and id(current) not in seen and len(seen) < _MAX_CHAIN:
         seen.add(id(current))
         yield current
-        current = current.__cause__ or current.__context__
+        hidden = current.__suppress_context__
+        current = current.__cause__ or (None if hidden else current.__context__)

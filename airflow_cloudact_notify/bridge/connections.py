@@ -71,6 +71,11 @@ def _find(conn_id: str) -> Connection | None:
         return ConnectionModel.get_connection_from_secrets(conn_id)
     except AirflowNotFoundException:
         return None
+    except PermissionError:
+        remedy = (
+            "A deadline's SyncCallback has only those of AIRFLOW_CONN_* variables; AsyncCallback has all."
+        )
+        raise _problem(conn_id, "Airflow does not let this process read it", remedy) from None
     except Exception as error:  # noqa: BLE001 - whatever the database, the API server or a secrets backend raises
         reason = f"it could not be read: {type(error).__name__}"
         raise _problem(conn_id, reason, "Check Airflow's API server and its secrets backends.") from None

@@ -7,7 +7,7 @@ than it finds.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,8 @@ Context = Mapping[str, Any]
 _URL = re.compile(r"https?://[^\s<>()\"'\]]+")
 _NO_OWNER = "airflow"
 """What Airflow fills in for a task whose author named no owner."""
+_LOST = {Lifecycle.RETRY: "on_retry_callback", Lifecycle.FAILURE: "on_failure_callback"}
+"""What the DAG processor calls for a task whose process is gone."""
 
 
 def look(thing: Any, *names: str) -> Any:
@@ -37,7 +39,8 @@ def look(thing: Any, *names: str) -> Any:
 class Moment:
     """What a context knows of the moment its callback was called in; ``None`` for what it does not.
 
-    ``of_run`` tells a DAG's callback from a task's. ``last_task`` is the task a run's callback came after.
+    ``of_run`` tells a DAG's callback from a task's. ``last_task`` is the task a run's callback came after. ``is_lost``
+    says that a task's own process was not there to call back.
     """
 
     of_run: bool
@@ -54,6 +57,7 @@ class Moment:
     runbook_url: str | None
     reason: str | None
     exception: BaseException | str | None
+    is_lost: bool
     run_type: str | None
     triggered_by: str | None
     owner: str | None
@@ -65,7 +69,7 @@ def moment_of(context: Context, lifecycle: Lifecycle) -> Moment:
     """Return what a context knows."""
     ti, dag_run, dag = look(context, "ti", "task_instance"), look(context, "dag_run"), look(context, "dag")
     of_run = is_of_run(context) or lifecycle is Lifecycle.RUN_STARTED
-    task_id, map_index, retries = look(ti, "task_id"), look(ti, "map_index"), look(ti, "max_tries")
+    task_id, map_index = look(ti, "task_id"), look(ti, "map_index")
     return Moment(
         of_run=of_run,
         dag_id=look(dag, "dag_id") or look(ti, "dag_id") or look(dag_run, "dag_id"),
@@ -75,12 +79,14 @@ def moment_of(context: Context, lifecycle: Lifecycle) -> Moment:
         last_task=task_id if of_run else None,
         map_index=map_index if isinstance(map_index, int) and map_index >= 0 and not of_run else None,
         try_number=None if of_run else look(ti, "try_number"),
-        max_tries=retries + 1 if isinstance(retries, int) and not of_run else None,
+        max_tries=None if of_run else _max_tries(ti),
         duration_ms=_milliseconds(dag_run if of_run else ti),
         log_url=look(ti, "log_url"),
         runbook_url=_runbook(context),
         reason=_word(look(context, "reason")),
         exception=look(context, "exception"),
+        # The task's own process always says what was raised, if only that nothing was.
+        is_lost=not of_run and "exception" not in context,
         run_type=_word(look(dag_run, "run_type")),
         triggered_by=look(dag_run, "triggering_user_name"),
         owner=_owner(context),
@@ -91,16 +97,26 @@ def moment_of(context: Context, lifecycle: Lifecycle) -> Moment:
 
 def is_of_run(context: Context) -> bool:
     """Whether a callback was called for a run, not for a task."""
-    return "reason" in context or look(context, "ti", "task_instance") is None
+    ti = look(context, "ti", "task_instance")
+    if ti is None:
+        return True
+    # Other notifiers leave their own fields in a task's context; one of them may be called reason.
+    of_task = "exception" in context or _word(look(ti, "state")) == "running"
+    return "reason" in context and not of_task
 
 
-def lifecycle_of(context: Context) -> Lifecycle:
-    """Return what most likely called the callback, for a notifier that was not told."""
+def lifecycle_of(context: Context, wish: object = None) -> Lifecycle:
+    """Return what most likely called the callback, for a notifier that was not told.
+
+    :param wish: the notifier's.
+    """
     if "deadline" in context:
         return Lifecycle.DEADLINE
-    if "reason" in context:
-        return Lifecycle.SUCCESS if context["reason"] == "success" else Lifecycle.FAILURE
+    if is_of_run(context):
+        return Lifecycle.SUCCESS if look(context, "reason") == "success" else Lifecycle.FAILURE
     state = _word(look(look(context, "ti", "task_instance"), "state"))
+    if state is None:
+        return _lifecycle_of_lost(context, wish)
     by_state = {
         "success": Lifecycle.SUCCESS,
         "up_for_retry": Lifecycle.RETRY,
@@ -108,7 +124,32 @@ def lifecycle_of(context: Context) -> Lifecycle:
         "failed": Lifecycle.FAILURE,
         "running": Lifecycle.FAILURE if context.get("exception") else Lifecycle.EXECUTE,
     }
-    return by_state.get(state or "", Lifecycle.FAILURE)
+    return by_state.get(state, Lifecycle.FAILURE)
+
+
+def _lifecycle_of_lost(context: Context, wish: object) -> Lifecycle:
+    """Return what the DAG processor called for: it does not say, but the notifier is in one of the task's lists."""
+    ti, task = look(context, "ti", "task_instance"), look(context, "task")
+    told = {
+        lifecycle: any(look(callback, "wish") is wish for callback in _listed(look(task, attribute)))
+        for lifecycle, attribute in _LOST.items()
+    }
+    if told[Lifecycle.RETRY] and told[Lifecycle.FAILURE]:
+        tries = _max_tries(ti)
+        told[Lifecycle.RETRY] = tries is not None and (look(ti, "try_number") or 1) < tries
+    return Lifecycle.RETRY if wish is not None and told[Lifecycle.RETRY] else Lifecycle.FAILURE
+
+
+def _listed(callbacks: Any) -> Sequence[Any]:
+    return callbacks if isinstance(callbacks, list | tuple) else [callbacks]
+
+
+def _max_tries(ti: Any) -> int | None:
+    """Return how often the task may be tried; ``None`` when Airflow's number cannot be that."""
+    retries, current = look(ti, "max_tries"), look(ti, "try_number")
+    if not isinstance(retries, int) or (isinstance(current, int) and current > retries + 1):
+        return None
+    return retries + 1
 
 
 def _word(value: Any) -> str | None:

@@ -46,7 +46,7 @@ CONTACT_LOST_WORDS = (
 )
 REASONS = {
     "timed_out": "The run took longer than its dagrun_timeout.",
-    "all_tasks_deadlocked": "None of the tasks that were left could run (deadlock).",
+    "all_tasks_deadlocked": "No task that was left could run (deadlock).",
     "task_failure": "At least one task failed.",
 }
 """Airflow's reasons for a run's failure, in words."""

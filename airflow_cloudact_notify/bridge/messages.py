@@ -24,6 +24,7 @@ from airflow_cloudact_notify.bridge.lifecycle import (
 from airflow_cloudact_notify.bridge.masking import masked
 from airflow_cloudact_notify.bridge.wish import Wish
 from airflow_cloudact_notify.core.enums import Lifecycle
+from airflow_cloudact_notify.core.masking import plain
 from airflow_cloudact_notify.core.message import NotificationMessage
 
 log = logging.getLogger(__name__)
@@ -49,26 +50,30 @@ def message_of(
     history: RunHistory,
     extra: Mapping[str, Any],
 ) -> NotificationMessage:
-    """Return the message; what is unknown is left out of it."""
+    """Return the message; what is unknown is left out of it.
+
+    :param wish: made ready for the context.
+    """
     meaning = _meaning(lifecycle, moment, context, history)
-    event = wish.event(context) if callable(wish.event) else wish.event
     details = {**extra, **_details(lifecycle, moment, history), **wish.details}
     known: dict[str, Any] = {
         "tenant_id": tenant_id,
-        "event": event or meaning.event,
-        "severity": wish.severity or (None if event else meaning.severity),
-        "title": masked(wish.title or f"{_subject(moment)} {meaning.happened}"),
-        "message": masked(wish.message or _words(lifecycle, moment, meaning)),
+        "event": wish.event or meaning.event,
+        "severity": wish.severity or (None if wish.event else meaning.severity),
+        "title": masked(str(wish.title or f"{_subject(moment)} {meaning.happened}")),
+        "message": masked(str(wish.message or _words(lifecycle, moment))),
         "pipeline_id": moment.dag_id,
         "pipeline_logging_id": moment.run_id,
+        "clear_number": moment.clear_number or 0,
         "task_id": moment.task_id,
         "map_index": moment.map_index,
         "try_number": moment.try_number,
         "max_tries": moment.max_tries,
         "duration_ms": moment.duration_ms,
         "log_url": _log_url(moment),
-        "runbook_url": moment.runbook_url,
-        "details": masked(details),
+        "runbook_url": masked(moment.runbook_url),
+        # As plain data: Airflow's masker looks neither into objects nor into what is nested deep.
+        "details": masked(plain(details)),
         "lifecycle": lifecycle,
         "occasion": _occasion(lifecycle, moment, wish),
     }
@@ -76,6 +81,8 @@ def message_of(
 
 
 def _meaning(lifecycle: Lifecycle, moment: Moment, context: Context, history: RunHistory) -> Meaning:
+    if lifecycle is Lifecycle.FAILURE and moment.is_lost:
+        return CONTACT_LOST
     if lifecycle is Lifecycle.FAILURE and not moment.of_run:
         return causes.meaning_of_failure(moment.exception, look(context, "task"))
     if lifecycle is Lifecycle.SUCCESS and history.failed_tasks:
@@ -91,11 +98,11 @@ def _subject(moment: Moment) -> str:
     return f"DAG {moment.dag_id}" if moment.dag_id else "A DAG"
 
 
-def _words(lifecycle: Lifecycle, moment: Moment, meaning: Meaning) -> str:
-    if meaning is CONTACT_LOST or (lifecycle is Lifecycle.RETRY and moment.exception is None):
+def _words(lifecycle: Lifecycle, moment: Moment) -> str:
+    if moment.is_lost and lifecycle in (Lifecycle.FAILURE, Lifecycle.RETRY):
         return CONTACT_LOST_WORDS
-    if lifecycle is Lifecycle.FAILURE and moment.of_run:
-        return REASONS.get(moment.reason or "", moment.reason or "")
+    if lifecycle is Lifecycle.FAILURE and moment.of_run and moment.reason:
+        return REASONS.get(moment.reason, moment.reason)
     return ""
 
 
@@ -131,7 +138,7 @@ def _occasion(lifecycle: Lifecycle, moment: Moment, wish: Wish) -> str | None:
     where = (
         (moment.task_id, moment.map_index, moment.try_number) if moment.task_id else (moment.clear_number,)
     )
-    own = (wish.event if isinstance(wish.event, str) else None, wish.providers)
+    own = (str(wish.event) if wish.event else None, wish.providers)
     return repr((moment.run_id, *where, str(lifecycle), moment.deadline, *own))
 
 

@@ -10,17 +10,27 @@ from contextlib import contextmanager
 DAG_PROCESSOR_SECONDS = 30.0
 """What all callbacks of one DAG-processor process may take together: Airflow kills it after 50 seconds, and whatever
 callbacks it had not come to are lost."""
+TRIGGERER_SECONDS = 30.0
+"""What a callback may take at least in the triggerer. Airflow ends none there, and the first look at a Variable in a
+triggerer's life alone takes four to ten seconds: it starts an API server of its own for it."""
 
 _spent = 0.0
 
 
 @contextmanager
 def allowance(seconds: float) -> Iterator[float]:
-    """Give a callback what it may take: ``seconds``, in the DAG processor no more than its process has left."""
+    """Give a callback what it may take: ``seconds``, in the DAG processor no more than its process has left.
+
+    In the triggerer no less than ``TRIGGERER_SECONDS``.
+    """
     global _spent
     started = time.monotonic()
+    if is_dag_processor():
+        seconds = min(seconds, max(0.0, DAG_PROCESSOR_SECONDS - _spent))
+    elif is_triggerer():
+        seconds = max(seconds, TRIGGERER_SECONDS)
     try:
-        yield min(seconds, max(0.0, DAG_PROCESSOR_SECONDS - _spent)) if is_dag_processor() else seconds
+        yield seconds
     finally:
         _spent += time.monotonic() - started
 

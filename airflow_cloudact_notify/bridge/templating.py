@@ -27,13 +27,17 @@ def render(value: Any, context: Mapping[str, Any]) -> Any:
     return value
 
 
+def _known(value: Any) -> Any:
+    return "" if value is None else value
+
+
 def _is_template(text: str) -> bool:
     return "{{" in text or "{%" in text or "{#" in text
 
 
 def _environment(context: Mapping[str, Any]) -> SandboxedEnvironment:
     # Plain text for the engine, which escapes for each medium itself.
-    environment = SandboxedEnvironment(undefined=ChainableUndefined, autoescape=False)
+    environment = SandboxedEnvironment(undefined=ChainableUndefined, autoescape=False, finalize=_known)
     dag = look(context, "dag")
     environment.globals.update(look(dag, "user_defined_macros") or {})
     environment.filters.update(look(dag, "user_defined_filters") or {})

@@ -22,7 +22,7 @@ def airflow_service(conn_id: str = DEFAULT_CONN_ID) -> NotificationService:
         options.configs_path,
         layers=(
             Layer(f"connection {conn_id}", lambda: connections.read_root(conn_id)),
-            Layer(settings.OPTIONS_LAYER, settings.read_root_options),
+            Layer(settings.OPTIONS_LAYER, settings.read_root_options, is_local=True),
         ),
         rules=options.rules,
         allowed_webhook_hosts=options.allowed_webhook_hosts,

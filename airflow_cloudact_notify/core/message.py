@@ -48,6 +48,7 @@ class NotificationMessage(BaseModel):
     ``severity`` is the caller's; left out, the trigger's or the event's own applies.
     ``lifecycle`` says what a callback was called for, ``occasion`` identifies that (the same try of the same task, the
     same end of the same run): one occasion is told once. A message with a lifecycle and no ``task_id`` is a run's.
+    ``clear_number`` counts how often the run was cleared, which lets it begin anew.
     ``dedup_key`` narrows the cooldown that the message shares with others of its tenant, event and pipeline.
     """
 
@@ -61,6 +62,7 @@ class NotificationMessage(BaseModel):
     message: MaskedText = ""
     pipeline_id: MaskedText | None = None
     pipeline_logging_id: MaskedText | None = None
+    clear_number: int = 0
     task_id: MaskedText | None = None
     map_index: int | None = Field(default=None, ge=0)
     try_number: int | None = None
@@ -90,6 +92,12 @@ class NotificationMessage(BaseModel):
     def effective_severity(self) -> NotificationSeverity:
         """The severity to show: the message's, else its event's own."""
         return self.severity or self.event.default_severity
+
+    @property
+    def run_key(self) -> str | None:
+        """Identifies the run, from one clear of it to the next."""
+        run = self.pipeline_logging_id
+        return f"{run} {self.clear_number}" if run and self.clear_number else run
 
     @property
     def is_runs_failure(self) -> bool:

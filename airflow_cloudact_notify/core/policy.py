@@ -110,7 +110,7 @@ def already_told(message: NotificationMessage, incident: Incident) -> Held | Non
     """
     if message.occasion and incident.has_told(message.occasion):
         return Held(SuppressionReason.ALREADY_TOLD, "another callback has told of it")
-    run = message.pipeline_logging_id
+    run = message.run_key
     if run and message.is_runs_failure and incident.has_told_of_run(run):
         return Held(SuppressionReason.ALREADY_TOLD, "a task of this run has told of its failure")
     return None

@@ -22,10 +22,14 @@ _NEVER = float("-inf")
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Root settings from elsewhere than the root's file; ``read`` returns ``None`` when there are none."""
+    """Root settings from elsewhere than the root's file; ``read`` returns ``None`` when there are none.
+
+    What is local asks no service, and is read also when services do not answer.
+    """
 
     name: str
     read: Callable[[], Document | None]
+    is_local: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,7 @@ class Root:
         if self._clock() - read_at <= LAYER_RECHECK_SECONDS:
             return document
         try:
-            document = call(f"read {layer.name}", layer.read)
+            document = layer.read() if layer.is_local else call(f"read {layer.name}", layer.read)
         except ConfigurationError:
             raise
         except OutOfTimeError as error:

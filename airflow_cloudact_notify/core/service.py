@@ -92,7 +92,7 @@ class NotificationService(OriginalApi):
         budget = budget or Budget()
         remarks = list(notes)
         state = BoundedStateStore(self._state, budget.call) if remember else MemoryStateStore()
-        books = Bookkeeping(state, remarks.append)
+        books = Bookkeeping(state, remarks.append, self._sleep)
         resolved = self.configs.resolve(message.tenant_id, budget.call)
         plan = policy.plan(message, resolved, _names(providers)) if self._enabled else _OFF
         message = message.model_copy(update={"severity": plan.severity or message.severity})
@@ -101,7 +101,7 @@ class NotificationService(OriginalApi):
         budget.end_delivery()
         if any(results):
             books.delivered(message, plan, self._clock())
-        books.retried(message)
+        books.retried(message, plan)
         report = report_on(message, resolved, plan, held, results, remarks)
         _tell(report)
         return report

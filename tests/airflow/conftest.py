@@ -1,15 +1,18 @@
 """Airflow without a running Airflow: a real metadata database (SQLite), the real Execution API, the real callback code.
 
-Tasks run by ``dag.test()``, DAG callbacks through the very function the DAG processor runs.
+Tasks run by ``dag.test()``, what the DAG processor calls through the very function it runs.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +43,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def database() -> None:
-    """Create the metadata database once."""
+    """Create the metadata database once, and let the Execution API be built, which takes its first caller seconds."""
     from airflow.utils import db
 
+    from airflow_cloudact_notify.bridge.variables import VariableStateStore
+
     db.initdb()
+    with supervisor_comms():
+        VariableStateStore().get("cloudact_notify:warm_up")
 
 
 @pytest.fixture
@@ -76,6 +83,72 @@ def configs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callabl
     yield write
     airflow_service.cache_clear()
     _delete_variables()
+
+
+_NUMBERS = itertools.count(1)
+NOT_DERIVED = ("pipeline_started", "pipeline_success", "pipeline_failure", "pipeline_warning")
+
+
+@pytest.fixture
+def tell_all(configs: Callable[..., None], smtp: SmtpInbox) -> Callable[..., None]:
+    """Return a function that writes a tenant's file, or the root's, by which everything is mailed to ``<tenant>@…``.
+
+    Without cooldowns, unless ``cooldown_seconds`` is given; events derived from a failure follow its trigger.
+    """
+
+    def write(tenant_id: str | None = None, cooldown_seconds: int = 0, **document: Any) -> None:
+        email = {
+            "enabled": True,
+            "smtp_host": smtp.host,
+            "smtp_port": smtp.port,
+            "smtp_use_tls": False,
+            "from_email": "airflow@example.com",
+            "to_emails": [f"{tenant_id or 'root'}@example.com"],
+        }
+        triggers = [{"event": event, "cooldown_seconds": cooldown_seconds} for event in NOT_DERIVED]
+        configs(tenant_id, **{"email": email, "event_triggers": triggers} | document)
+
+    return write
+
+
+@dataclass(frozen=True)
+class Told:
+    """A mail as its reader sees it."""
+
+    to: tuple[str, ...]
+    subject: str
+    text: str
+
+    @property
+    def severity(self) -> str:
+        return self.text.partition(":")[0].lower()
+
+    @property
+    def event(self) -> str:
+        return self.text.rstrip().splitlines()[-1].partition(" ")[0]
+
+    @property
+    def facts(self) -> dict[str, str]:
+        blocks = self.text.split("\n\n")
+        block = next(b for b in blocks if b.startswith(("Tenant: ", "Pipeline: ", "Task: ", "Run: ")))
+        return dict(line.split(": ", 1) for line in block.splitlines())
+
+
+@pytest.fixture
+def told(smtp: SmtpInbox) -> Callable[[], list[Told]]:
+    """Return a function that returns what has been mailed."""
+
+    def read() -> list[Told]:
+        return [
+            Told(
+                m.recipients,
+                m.mail["Subject"],
+                m.mail.get_body(("plain",)).get_content().replace("\r\n", "\n"),
+            )
+            for m in smtp.messages
+        ]
+
+    return read
 
 
 def _delete_variables() -> None:
@@ -130,13 +203,13 @@ def register(dag: Any) -> Any:
 def run_dag() -> Callable[..., Any]:
     """Return a function that runs a DAG's tasks and their callbacks, and returns the DAG run."""
 
-    def run(dag: Any, conf: dict[str, Any] | None = None) -> Any:
+    def run(dag: Any, conf: dict[str, Any] | None = None, **how: Any) -> Any:
         # What the DAG level would do belongs to another process; see run_dag_callbacks.
         on_failure, on_success = dag.on_failure_callback, dag.on_success_callback
         dag.on_failure_callback = dag.on_success_callback = None
         register(dag)
         try:
-            return dag.test(run_conf=conf)
+            return dag.test(run_conf=conf, **how)
         finally:
             dag.on_failure_callback, dag.on_success_callback = on_failure, on_success
 
@@ -171,6 +244,96 @@ def supervisor_comms() -> Iterator[None]:
 def supervised() -> Callable[[], contextlib.AbstractContextManager[None]]:
     """Return a context manager: what runs in it runs as in a task or a callback."""
     return supervisor_comms
+
+
+@pytest.fixture
+def make_run() -> Callable[..., Any]:
+    """Return a function that makes a DAG run and its task instances, of which nothing has run, and returns its id."""
+    from airflow.sdk.definitions.dag import DAG
+    from airflow.serialization.serialized_objects import DagSerialization
+    from airflow.utils.session import create_session
+    from airflow.utils.state import DagRunState
+    from airflow.utils.types import DagRunTriggeredByType, DagRunType
+
+    def make(dag: DAG, run_type: str = "manual", *, dated: bool = False, **fields: Any) -> str:
+        register(dag)
+        number = next(_NUMBERS)
+        run_id = f"{run_type}__{number}"
+        if dated:
+            date = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=number)
+            fields |= {"logical_date": date, "data_interval": (date, date)}
+        with create_session() as session:
+            run = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag)).create_dagrun(
+                run_id=run_id,
+                run_after=datetime(2026, 1, 1, tzinfo=UTC),
+                run_type=DagRunType(run_type),
+                triggered_by=DagRunTriggeredByType.TEST,
+                state=DagRunState.RUNNING,
+                session=session,
+                **fields,
+            )
+            run.start_date = datetime(2026, 1, 1, tzinfo=UTC)
+        return run_id
+
+    return make
+
+
+@pytest.fixture
+def set_state() -> Callable[..., None]:
+    """Return a function that writes to the database what became of a task instance."""
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+
+    def write(dag: Any, run_id: str, task_id: str, **columns: Any) -> None:
+        with create_session() as session:
+            session.query(TaskInstance).filter_by(dag_id=dag.dag_id, run_id=run_id, task_id=task_id).update(
+                columns
+            )
+
+    return write
+
+
+@pytest.fixture
+def run_task_callbacks() -> Callable[..., None]:
+    """Return a function that runs a task's callbacks in the DAG processor: the scheduler has lost the task."""
+    import structlog
+    from airflow.api_fastapi.execution_api.datamodels.taskinstance import DagRun as DagRunData
+    from airflow.api_fastapi.execution_api.datamodels.taskinstance import TIRunContext
+    from airflow.callbacks.callback_requests import TaskCallbackRequest
+    from airflow.dag_processing.processor import _execute_callbacks
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+    from airflow.utils.state import TaskInstanceState
+
+    def run(dag: Any, run_id: str, task_id: str, *, retry: bool = False, map_index: int = -1) -> None:
+        bag = register(dag)
+        with create_session() as session:
+            ti = (
+                session.query(TaskInstance)
+                .filter_by(dag_id=dag.dag_id, run_id=run_id, task_id=task_id, map_index=map_index)
+                .one()
+            )
+            # As the scheduler makes it of a task instance whose heartbeat has stopped.
+            request = TaskCallbackRequest(
+                filepath=ti.dag_model.relative_fileloc or "",
+                bundle_name=ti.dag_version.bundle_name,
+                bundle_version=None,
+                ti=ti,
+                msg="heartbeat timeout",
+                task_callback_type=TaskInstanceState.UP_FOR_RETRY if retry else TaskInstanceState.FAILED,
+                context_from_server=TIRunContext(
+                    dag_run=DagRunData.model_validate(ti.dag_run, from_attributes=True),
+                    max_tries=ti.max_tries,
+                    variables=[],
+                    connections=[],
+                    xcom_keys_to_clear=[],
+                ),
+            )
+            request = TaskCallbackRequest.from_json(request.to_json())
+        with supervisor_comms():
+            _execute_callbacks(bag, [request], structlog.get_logger("test"))
+
+    return run
 
 
 @pytest.fixture

@@ -694,6 +694,20 @@ def test_a_tenant_with_a_complete_file_costs_no_look_at_the_layers(
     assert connection.reads == 0
 
 
+def test_a_local_layer_is_read_when_no_service_answers(folder: Folder) -> None:
+    def nobody_answers(operation: str, function: Callable[[], Any]) -> Any:
+        raise OutOfTimeError("no answer within 3 s")
+
+    options = Layer("the options", lambda: {"email": email()}, is_local=True)
+    connection = Layer("a connection", lambda: {"email": email()})
+    store = ConfigStore(folder.path, layers=(connection, options))
+
+    resolved = store.resolve(None, nobody_answers)
+
+    assert resolved.config.email.enabled
+    assert "the options" in resolved.source
+
+
 def test_layers_are_read_within_what_the_caller_allows(layered: ConfigStore) -> None:
     asked = []
 

@@ -8,6 +8,7 @@ from airflow_cloudact_notify.core import policy
 from airflow_cloudact_notify.core.config import NotificationConfig
 from airflow_cloudact_notify.core.config_store import ResolvedConfig
 from airflow_cloudact_notify.core.enums import (
+    Lifecycle,
     NotificationEvent,
     NotificationProvider,
     NotificationSeverity,
@@ -16,6 +17,7 @@ from airflow_cloudact_notify.core.enums import (
 from airflow_cloudact_notify.core.errors import ConfigProblem
 from airflow_cloudact_notify.core.policy import Plan
 from airflow_cloudact_notify.core.state.cooldowns import Cooldown
+from airflow_cloudact_notify.core.state.incidents import Incident
 from airflow_cloudact_notify.testing import make_message
 from tests.core.folder import email, slack
 
@@ -270,3 +272,74 @@ def test_a_repeat_that_is_held_back_says_for_how_long() -> None:
 
 def test_without_a_row_nothing_is_held_back() -> None:
     assert policy.cooling_down(None, Plan(NotificationSeverity.ERROR, cooldown_seconds=300), NOW) is None
+
+
+SEVERITIES = list(NotificationSeverity)
+
+
+@pytest.mark.parametrize("told", SEVERITIES)
+@pytest.mark.parametrize("next_one", SEVERITIES)
+def test_only_a_higher_severity_breaks_through_the_cooldown(
+    told: NotificationSeverity, next_one: NotificationSeverity
+) -> None:
+    decision = policy.cooling_down(Cooldown(NOW - 1, told), Plan(next_one, cooldown_seconds=300), NOW)
+    assert (decision is None) is (next_one.rank > told.rank)
+
+
+# What is told once
+
+
+@pytest.mark.parametrize(
+    ("fields", "once"),
+    [
+        pytest.param({"occasion": "a try"}, True, id="an alert"),
+        pytest.param({"occasion": "a try", "severity": "info"}, False, id="info costs no state"),
+        pytest.param({"occasion": "a try", "event": "pipeline_started"}, False, id="info by its event"),
+        pytest.param(
+            {"occasion": "a try", "event": "pipeline_started", "severity": "warning"},
+            True,
+            id="info raised to warning",
+        ),
+        pytest.param({"occasion": None}, False, id="an explicit call"),
+    ],
+)
+def test_what_is_told_once_is_what_a_callback_tells_and_is_no_chatter(
+    fields: dict[str, Any], once: bool
+) -> None:
+    assert policy.is_told_once(make_message(**fields)) is once
+
+
+OF_TASK = {"lifecycle": Lifecycle.FAILURE, "task_id": "load", "occasion": "a try of the task"}
+OF_RUN = {"lifecycle": Lifecycle.FAILURE, "task_id": None, "occasion": "the end of the run"}
+RUN = "manual__2026-01-02"
+TOLD_OF_TASK = Incident().with_told("a try of the task").with_run(RUN)
+
+
+@pytest.mark.parametrize(
+    ("fields", "incident", "why"),
+    [
+        pytest.param(OF_TASK, Incident(), None, id="nothing was told"),
+        pytest.param(OF_TASK, TOLD_OF_TASK, "another callback has told of it", id="the same try"),
+        pytest.param(OF_TASK | {"occasion": "the next try"}, TOLD_OF_TASK, None, id="the next try"),
+        pytest.param(OF_RUN, Incident(), None, id="no task spoke"),
+        pytest.param(
+            OF_RUN, TOLD_OF_TASK, "a task of this run has told of its failure", id="the run, after its task"
+        ),
+        pytest.param(OF_RUN | {"pipeline_logging_id": "r2"}, TOLD_OF_TASK, None, id="another run"),
+        pytest.param(OF_RUN | {"clear_number": 1}, TOLD_OF_TASK, None, id="the run, cleared"),
+        pytest.param(OF_RUN | {"pipeline_logging_id": None}, TOLD_OF_TASK, None, id="no run"),
+        pytest.param(OF_RUN | {"lifecycle": Lifecycle.SUCCESS}, TOLD_OF_TASK, None, id="the run's success"),
+        pytest.param(OF_RUN | {"lifecycle": Lifecycle.DEADLINE}, TOLD_OF_TASK, None, id="its deadline"),
+        pytest.param(
+            OF_TASK | {"occasion": "a try of another task"}, TOLD_OF_TASK, None, id="another task of the run"
+        ),
+        pytest.param({"occasion": None}, TOLD_OF_TASK, None, id="an explicit call"),
+    ],
+)
+def test_a_failure_is_told_by_its_task_or_else_by_its_run(
+    fields: dict[str, Any], incident: Incident, why: str | None
+) -> None:
+    held = policy.already_told(make_message(**fields), incident)
+
+    assert (held.why if held else None) == why
+    assert held is None or held.reason is SuppressionReason.ALREADY_TOLD

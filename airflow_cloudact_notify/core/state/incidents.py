@@ -1,13 +1,15 @@
 """The incident row: what has been told of a pipeline's runs, so that one failure is told once.
 
-One row per tenant and pipeline, last write wins: two reporters at one instant may lose each other's entry, and then a
-message is repeated, never lost.
+One row per tenant and pipeline, last write wins: reporters at one instant may lose each other's entries. Each looks
+again a moment later, and writes once more what is gone; should it be lost all the same, a message is repeated.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +20,10 @@ from airflow_cloudact_notify.core.state.store import NONE, ROOT, StateStore, row
 SCHEMA_VERSION = 1
 MAX_ENTRIES = 50
 """Occasions, and runs, that a row remembers; the oldest go."""
+MAX_WRITES = 5
+SETTLING_SECONDS = (0.1, 0.2)
+"""Between a write and the look at what is left of it: longer than others' reading and writing takes, and not the same
+for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,31 +41,38 @@ class Incident:
     def has_told(self, occasion: str) -> bool:
         return _hash(occasion) in self.told
 
-    def has_told_of_run(self, run_id: str) -> bool:
-        return _hash(run_id) in self.runs
+    def has_told_of_run(self, run_key: str) -> bool:
+        return _hash(run_key) in self.runs
 
-    def has_retried(self, run_id: str) -> bool:
-        return _hash(run_id) in self.retried
+    def has_retried(self, run_key: str) -> bool:
+        return _hash(run_key) in self.retried
 
     def with_told(self, occasion: str) -> Incident:
         return replace(self, told=_with(self.told, occasion))
 
-    def with_run(self, run_id: str) -> Incident:
-        return replace(self, runs=_with(self.runs, run_id))
+    def with_run(self, run_key: str) -> Incident:
+        return replace(self, runs=_with(self.runs, run_key))
 
-    def with_retried(self, run_id: str) -> Incident:
-        return replace(self, retried=_with(self.retried, run_id))
+    def with_retried(self, run_key: str) -> Incident:
+        return replace(self, retried=_with(self.retried, run_key))
 
 
 class Incidents:
     """Reads and writes incident rows. Every method raises ``StateUnavailable`` when the store does not answer.
 
     :param warn: takes a sentence for a person when a row cannot be understood.
+    :param sleep: waits between a write and the look at it.
     """
 
-    def __init__(self, store: StateStore, warn: Callable[[str], Any]) -> None:
+    def __init__(
+        self,
+        store: StateStore,
+        warn: Callable[[str], Any],
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._store = store
         self._warn = warn
+        self._sleep = sleep
 
     def load(self, message: NotificationMessage) -> Incident:
         """Return the row of the message's tenant and pipeline, an empty one when there is none that makes sense."""
@@ -77,18 +90,29 @@ class Incidents:
         return Incident()
 
     def told(self, message: NotificationMessage) -> None:
-        """Keep that a message's occasion was told, and for a task's failure that its run's was.
+        """Keep that a message's occasion was told, and for a task's failure that its run's was."""
 
-        The row is read again: others may have written it while the message was on its way.
-        """
-        incident = self.load(message).with_told(message.occasion or "")
-        if message.is_tasks_failure and message.pipeline_logging_id:
-            incident = incident.with_run(message.pipeline_logging_id)
-        self._save(message, incident)
+        def change(incident: Incident) -> Incident:
+            incident = incident.with_told(message.occasion or "")
+            if message.is_tasks_failure and message.run_key:
+                incident = incident.with_run(message.run_key)
+            return incident
+
+        self._keep(message, change)
 
     def retried(self, message: NotificationMessage) -> None:
         """Keep that a task of a message's run was tried again."""
-        self._save(message, self.load(message).with_retried(message.pipeline_logging_id or ""))
+        self._keep(message, lambda incident: incident.with_retried(message.run_key or ""))
+
+    def _keep(self, message: NotificationMessage, change: Callable[[Incident], Incident]) -> None:
+        """Change the row as it is now, until the change is still there a moment later."""
+        for _ in range(MAX_WRITES):
+            incident = self.load(message)
+            changed = change(incident)
+            if changed == incident:
+                return
+            self._save(message, changed)
+            self._sleep(random.uniform(*SETTLING_SECONDS))  # noqa: S311 - not a secret
 
     def _save(self, message: NotificationMessage, incident: Incident) -> None:
         row = {
@@ -111,4 +135,4 @@ def _hash(text: str) -> str:
 
 def _with(entries: tuple[str, ...], text: str) -> tuple[str, ...]:
     entry = _hash(text)
-    return (*(e for e in entries if e != entry), entry)[-MAX_ENTRIES:]
+    return entries if entry in entries else (*entries, entry)[-MAX_ENTRIES:]

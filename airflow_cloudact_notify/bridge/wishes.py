@@ -1,0 +1,82 @@
+"""A notifier's wish, made ready for one context: templates filled in, functions asked, what cannot be used left out."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from airflow_cloudact_notify.bridge.context import Context
+from airflow_cloudact_notify.bridge.templating import render
+from airflow_cloudact_notify.bridge.wish import Wish
+from airflow_cloudact_notify.core.budget import Caller
+from airflow_cloudact_notify.core.enums import NotificationEvent, NotificationProvider, NotificationSeverity
+from airflow_cloudact_notify.core.masking import mask
+
+T = TypeVar("T")
+Word = TypeVar("Word", bound=StrEnum)
+
+_TEMPLATED = ("tenant_id", "event", "severity", "title", "message", "details")
+_KEPT = ("tenant_id", "details")
+"""What is used as it was written when it cannot be filled in; for the others there is something in their place."""
+
+
+def ready(wish: Wish, context: Context, call: Caller, notes: list[str]) -> Wish:
+    """Return a copy of the wish for one context: one notifier serves many runs at once.
+
+    An author's mistake does not cost the notification: it is noted, and what would stand there otherwise does.
+    ``tenant_id`` may still be a function.
+
+    :param call: runs what the author wrote, which may ask a server.
+    """
+    filled = {name: _filled(wish, name, context, call, notes) for name in _TEMPLATED}
+    if callable(ask := filled["event"]):
+        filled["event"] = attempt(
+            "ask the notifier's function for the event", lambda: ask(context), call, notes
+        )
+    filled["event"] = _known(NotificationEvent, filled["event"], notes)
+    filled["severity"] = _known(NotificationSeverity, filled["severity"], notes)
+    return replace(wish, **filled, providers=_providers(wish.providers, notes))
+
+
+def attempt(what: str, function: Callable[[], T], call: Caller, notes: list[str]) -> T | None:
+    """Return what ``function`` does, ``None`` and a note when it fails or takes too long."""
+    try:
+        return call(what, function)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - an author's mistake must not cost the notification
+        notes.append(f"could not {what}: {said(error)}")
+        return None
+
+
+def said(error: BaseException) -> str:
+    """Return an exception's type and text for a note."""
+    return f"{type(error).__name__}: {mask(str(error))}"
+
+
+def _filled(wish: Wish, name: str, context: Context, call: Caller, notes: list[str]) -> Any:
+    value = getattr(wish, name)
+    if not value or callable(value):
+        return value
+    filled = attempt(f"fill in the notifier's {name}", functools.partial(render, value, context), call, notes)
+    return value if filled is None and name in _KEPT else filled
+
+
+def _known(words: type[Word], value: Any, notes: list[str]) -> Word | None:
+    """Return the word of the vocabulary that ``value`` is; another is noted."""
+    if not value:
+        return None
+    try:
+        return words(value)
+    except ValueError:
+        known = ", ".join(words)
+        notes.append(f"the notifier names {mask(str(value))!r}, which is none of {known}; it is left out")
+        return None
+
+
+def _providers(names: Sequence[str] | None, notes: list[str]) -> tuple[NotificationProvider, ...] | None:
+    """Return the destinations to use in place of the trigger's; when none of the names is known, the trigger's."""
+    listed = [names] if isinstance(names, str) else names or ()
+    known = (_known(NotificationProvider, name, notes) for name in listed)
+    return tuple(name for name in known if name) or None
