@@ -8,6 +8,7 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from airflow_cloudact_notify.bridge.causes import one_sentence
 from airflow_cloudact_notify.bridge.context import Context
 from airflow_cloudact_notify.bridge.templating import render
 from airflow_cloudact_notify.bridge.wish import Wish
@@ -51,8 +52,8 @@ def attempt(what: str, function: Callable[[], T], call: Caller, notes: list[str]
 
 
 def said(error: BaseException) -> str:
-    """Return an exception's type and text for a note."""
-    return f"{type(error).__name__}: {mask(str(error))}"
+    """Return what an exception says, for a note."""
+    return mask(one_sentence(error))
 
 
 def _filled(wish: Wish, name: str, context: Context, call: Caller, notes: list[str]) -> Any:

@@ -77,10 +77,14 @@ class DataQualityError(CloudActNotifyError):
     """
 
     def __init__(self, table: str, failed_checks: Sequence[str] = (), message: str = "") -> None:
-        checks = f": {', '.join(failed_checks)}" if failed_checks else ""
-        super().__init__(message or f"{table} did not pass its checks{checks}")
         self.table = table
-        self.failed_checks = tuple(failed_checks)
+        self.failed_checks = (failed_checks,) if isinstance(failed_checks, str) else tuple(failed_checks)
+        self.message = message
+        super().__init__(table, self.failed_checks, message)
+
+    def __str__(self) -> str:
+        checks = f": {', '.join(self.failed_checks)}" if self.failed_checks else ""
+        return self.message or f"{self.table} did not pass its checks{checks}"
 
 
 class OutOfTimeError(CloudActNotifyError):

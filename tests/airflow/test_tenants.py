@@ -139,6 +139,15 @@ def exiting(context: Any) -> str:
     raise SystemExit(1)
 
 
+class Unprintable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("cannot be printed")
+
+
+def raising_what_cannot_be_printed(context: Any) -> str:
+    raise Unprintable
+
+
 @pytest.mark.parametrize(
     ("argument", "tenant_from", "refused"),
     [
@@ -146,6 +155,7 @@ def exiting(context: Any) -> str:
         pytest.param(lambda c: "no folder", "", "no folder", id="function-names-no-folder"),
         pytest.param(raising, "", "(it could not be found)", id="function-raises"),
         pytest.param(exiting, "", "(it could not be found)", id="function-exits"),
+        pytest.param(raising_what_cannot_be_printed, "", "(it could not be found)", id="unprintable"),
         pytest.param("{{ 1 / 0 }}", "", "{{ 1 / 0 }}", id="broken-template"),
         pytest.param(None, "dag_id:^(acme", "(it could not be found)", id="bad-expression"),
         pytest.param(None, "not_there:tenant", "(it could not be found)", id="no-such-module"),
