@@ -103,7 +103,7 @@ class NotificationService(OriginalApi):
             books.delivered(message, plan, self._clock())
         books.retried(message, plan)
         report = report_on(message, resolved, plan, held, results, remarks)
-        _tell(report)
+        _tell(report, remarks)
         return report
 
     def _deliver(
@@ -176,9 +176,10 @@ def _names(providers: Providers | None) -> list[NotificationProvider] | None:
     return [NotificationProvider(name) for name in names]
 
 
-def _tell(report: NotificationReport) -> None:
-    for note in report.notes:
-        log.warning("%s", note)
+def _tell(report: NotificationReport, remarks: Iterable[str]) -> None:
+    # What is wrong with a configuration was logged when it was found.
+    for remark in remarks:
+        log.warning("%s", remark)
     log.log(logging.WARNING if report.failures else logging.INFO, "%s", report.summary)
 
 
