@@ -4,7 +4,7 @@ ENV := .venv
 CORE := .venv-core
 UV := $(ENV)/bin/uv
 INSTALL := pip install --quiet --constraint constraints.txt
-SOURCES := airflow_cloudact_notify tests demo example_dags scenarios benchmarks
+SOURCES := airflow_cloudact_notify tests demo example_dags scenarios benchmarks load
 
 .DEFAULT_GOAL := help
 .PHONY: help demo scenarios test test-core test-airflow test-standalone check format constraints clean
@@ -48,7 +48,7 @@ constraints: $(ENV)/.ready ## Pin the newest versions that fit together
 		--custom-compile-command "make constraints" setup.cfg --output-file constraints.txt
 
 clean: ## Remove environments and whatever was built
-	rm -rf $(ENV) $(CORE) .demo .scenarios build dist *.egg-info .coverage .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(ENV) $(CORE) .demo .scenarios .load build dist *.egg-info .coverage .mypy_cache .pytest_cache .ruff_cache
 
 # An editable install leaves its metadata beside the package, where Airflow would find the provider a second time.
 $(ENV)/.ready: setup.cfg constraints.txt

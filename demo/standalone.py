@@ -140,7 +140,9 @@ class StandaloneAirflow:
 
     def variables(self, prefix: str) -> dict[str, str]:
         """Return the Airflow Variables whose key begins with ``prefix``."""
-        rows = (self.get("/api/v2/variables?limit=100") or {}).get("variables", ())
+        rows: list[dict[str, str]] = []
+        while page := (self.get(f"/api/v2/variables?limit=100&offset={len(rows)}") or {}).get("variables"):
+            rows += page
         return {row["key"]: row["value"] for row in rows if row["key"].startswith(prefix)}
 
     def get(self, path: str) -> Any:
@@ -159,6 +161,10 @@ class StandaloneAirflow:
     def restart_api_server(self) -> None:
         """Start the API server, which must have ended, once more; returns at once."""
         self._restarted.append(self._run("api-server"))
+
+    def set_variable(self, key: str, value: str) -> None:
+        """Add an Airflow Variable."""
+        self._change("POST", "/api/v2/variables", {"key": key, "value": value})
 
     def wait_for(self, what: str, look: Callable[[], T | None], timeout: float) -> T:
         """Call ``look`` until it returns something true, and return that.

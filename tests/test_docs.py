@@ -53,6 +53,7 @@ class Block:
     def needs_airflow(self) -> bool:
         return any(
             module.split(".")[0] == "airflow"
+            or module == "airflow_cloudact_notify.maintenance"
             or (module == "airflow_cloudact_notify" and name in NEED_AIRFLOW)
             for module, name in self._imports()
         )

@@ -46,6 +46,7 @@ class Moment:
     of_run: bool
     dag_id: str | None
     run_id: str | None
+    run_began_at: datetime | None
     clear_number: int | None
     task_id: str | None
     last_task: str | None
@@ -74,6 +75,7 @@ def moment_of(context: Context, lifecycle: Lifecycle) -> Moment:
         of_run=of_run,
         dag_id=look(dag, "dag_id") or look(ti, "dag_id") or look(dag_run, "dag_id"),
         run_id=look(context, "run_id") or look(dag_run, "run_id", "dag_run_id") or look(ti, "run_id"),
+        run_began_at=_date(look(dag_run, "logical_date", "run_after")),
         clear_number=look(dag_run, "clear_number"),
         task_id=None if of_run else task_id,
         last_task=task_id if of_run else None,
@@ -155,6 +157,16 @@ def _max_tries(ti: Any) -> int | None:
 def _word(value: Any) -> str | None:
     """Return the text of a value, for an enum's member its value's."""
     return None if value is None else str(getattr(value, "value", value))
+
+
+def _date(value: Any) -> datetime | None:
+    """Return a time, also one that a deadline's context has as text."""
+    if isinstance(value, str):
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    return value if isinstance(value, datetime) else None
 
 
 def _owner(context: Context) -> str | None:

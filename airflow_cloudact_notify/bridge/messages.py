@@ -64,6 +64,7 @@ def message_of(
         "message": masked(str(wish.message or _words(lifecycle, moment))),
         "pipeline_id": moment.dag_id,
         "pipeline_logging_id": moment.run_id,
+        "run_began_at": moment.run_began_at,
         "clear_number": moment.clear_number or 0,
         "task_id": moment.task_id,
         "map_index": moment.map_index,

@@ -19,6 +19,8 @@ class VariableStateStore:
     through Airflow's model.
     """
 
+    settle_seconds = 0.12
+
     def get(self, key: str) -> str | None:
         return _translated(f"read {key}", lambda: _variables().get(key))
 

@@ -1,85 +1,261 @@
 """What the state knows before a message goes, and learns when it has gone.
 
-State fails open: what cannot be read or written is remarked, and the message is sent.
+State fails open: what cannot be read or written is remarked, and the message is sent. How one of many simultaneous
+reporters is chosen is told in docs/decisions/0001-timed-claims.md.
 """
 
 from __future__ import annotations
 
+import random
+import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow_cloudact_notify.core import policy
-from airflow_cloudact_notify.core.enums import Lifecycle, SuppressionReason
+from airflow_cloudact_notify.core.enums import NotificationProvider, SuppressionReason
 from airflow_cloudact_notify.core.errors import StateUnavailable
-from airflow_cloudact_notify.core.message import NotificationMessage
+from airflow_cloudact_notify.core.message import MessageKind, NotificationMessage
+from airflow_cloudact_notify.core.outages import Outages
 from airflow_cloudact_notify.core.policy import Held, Plan
-from airflow_cloudact_notify.core.state.cooldowns import Cooldown, Cooldowns
-from airflow_cloudact_notify.core.state.incidents import Incidents
+from airflow_cloudact_notify.core.state.control import Control
+from airflow_cloudact_notify.core.state.cooldowns import Claim, Cooldown, Cooldowns
+from airflow_cloudact_notify.core.state.held import HeldReports, parsed, uncounted
 from airflow_cloudact_notify.core.state.store import StateStore
+from airflow_cloudact_notify.core.summaries import more
 
-_SILENT = (SuppressionReason.SWITCHED_OFF, SuppressionReason.NOTHING_ENABLED)
+PASSES_TO_SETTLE = 2
+"""How many times as long as it took itself, from looking to having written, a reporter waits for others."""
+LONGEST_SETTLE = 5.0
+"""Seconds that a reporter waits at most: then a message that may repeat is better than a late one."""
+JITTER = 0.01
+"""Seconds at most that reporters are set apart by."""
+UNMAINTAINED_SECONDS = 3600.0
+"""Age of a held report at which it is asked whether maintenance runs: it deletes what is counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A claim that was written, and may yet be lost to a later writer.
+
+    :param claim: what was written.
+    :param told: what to tell: the reporter's own message, or that of one that was killed while telling it.
+    :param other: which of the two is counted instead.
+    :param interrupted: whether it is the killed one's that is told.
+    :param breaks_in: whether another is telling something less severe, and what it counts.
+    :param found: the row as it was.
+    :param settled_at: by ``time.monotonic``, when the last writer is known.
+    :param counted: the key of the last held report that was counted.
+    """
+
+    key: str
+    claim: Claim
+    told: NotificationMessage
+    other: NotificationMessage | None
+    interrupted: bool
+    breaks_in: bool
+    found: Cooldown
+    settled_at: float = 0.0
+    counted: str = ""
 
 
 class Bookkeeping:
     """Reads a message's rows and writes them.
 
     :param remark: takes a sentence for a person.
-    :param sleep: waits until what was written can be looked at.
+    :param clock: seconds since 1970.
     """
 
     def __init__(
         self,
         store: StateStore,
         remark: Callable[[str], Any],
+        clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        self._store = store
         self._cooldowns = Cooldowns(store, remark)
-        self._incidents = Incidents(store, remark, sleep)
+        self._held = HeldReports(store)
+        self._control = Control(store)
+        self.outages = Outages(store, remark, clock, sleep)
         self._remark = remark
+        self._clock = clock
+        self._sleep = sleep
 
-    def holds(self, message: NotificationMessage, plan: Plan, now: float) -> Held | None:
-        """Return what earlier messages hold this one back for. The cooldown is looked at first, the rest if it is free.
+    def claim(self, message: NotificationMessage, plan: Plan, lease: float) -> Held | Claimed | None:
+        """Write a claim on what a message tells; ``None`` when it needs none, or the state does not answer.
 
-        :param now: seconds since 1970.
+        The cooldown row is looked at first, the rest only if it is free.
+
+        :param lease: seconds after which the reporter counts as killed.
         """
+        began, now = time.monotonic(), self._clock()
+        key = policy.cooldown_key(message, plan.cooldown_scope)
         try:
-            held = None
-            if plan.cooldown_seconds:
-                held = policy.cooling_down(self._cooldowns.load(message), plan, now)
+            row = self._cooldowns.load(key) if plan.cooldown_seconds else Cooldown()
+            held = policy.cooling_down(row, plan, now) if plan.cooldown_seconds else None
+            if held and policy.is_about(row, message):
+                held = replace(held, counts=False)
             if held is None and policy.is_told_once(message):
-                held = policy.already_told(message, self._incidents.load(message))
+                held = self.outages.already_told(message)
         except StateUnavailable as error:
             self._remark(f"sent without looking at what was told before: {error}")
             return None
-        return held
+        if held or not plan.cooldown_seconds:
+            return held
+        return self._written(_claimed(key, row, message, now, lease), row, began)
 
-    def delivered(self, message: NotificationMessage, plan: Plan, now: float) -> None:
-        """Start the cooldown, and keep that the occasion was told.
+    def settle(self, claimed: Claimed, plan: Plan, patience: float) -> Held | None:
+        """Wait until the last writer is known, and return why the message is held back if it was another.
 
-        :param now: seconds since 1970.
+        Only a well-formed, unexpired claim of another loses it; anything else that is read sends, with a remark.
+
+        :param patience: seconds that there are to wait.
         """
+        self._sleep(max(0.0, min(claimed.settled_at - time.monotonic(), LONGEST_SETTLE, patience)))
+        try:
+            row = self._cooldowns.load(claimed.key)
+            lost = self._lost(claimed, row, plan)
+            if lost is None and claimed.told.kind is MessageKind.RECOVERY:
+                lost = self._told_by_others(claimed, row)
+        except StateUnavailable as error:
+            self._remark(f"sent without knowing whether another process does so too: {error}")
+            lost = None
+        if lost is None and claimed.other:
+            self._count(claimed.other, plan)
+        elif lost and claimed.interrupted and claimed.other and not policy.is_about(row, claimed.told):
+            # Something severer broke in: what the killed reporter told is not told any more.
+            self._count(claimed.told, plan)
+        return lost
+
+    def history(self, claimed: Claimed) -> tuple[Claimed, tuple[str, ...]]:
+        """Return what to tell of the repeats that were held back, and the claim that remembers having told it."""
+        if claimed.told.kind is not MessageKind.ALERT or claimed.breaks_in:
+            return claimed, ()
+        now = self._clock()
+        try:
+            keys = self._held.keys(claimed.key, claimed.told.tenant_id)
+            tally = self._held.sum_up(uncounted(keys, claimed.counted, now))
+            if keys and parsed(keys[0]).at < now - UNMAINTAINED_SECONDS:
+                self._check_maintenance(now)
+        except StateUnavailable as error:
+            self._remark(f"how many repeats were held back is not known: {error}")
+            return claimed, ()
+        if tally is None:
+            return claimed, ()
+        return replace(claimed, counted=tally.last_key), (more(tally),)
+
+    def held(self, message: NotificationMessage, plan: Plan, held: Held) -> None:
+        """Keep that a message was held back because another told of it, so that it is counted."""
+        if held.counts and message.kind is MessageKind.ALERT and not self._is_echo(message):
+            self._count(message, plan)
+
+    def delivered(
+        self,
+        message: NotificationMessage,
+        plan: Plan,
+        claimed: Claimed | None,
+        to: Iterable[NotificationProvider],
+    ) -> None:
+        """Start the cooldown, which ends the claim, and keep what was told to whom."""
+        now = self._clock()
         try:
             if plan.cooldown_seconds:
-                self._cooldowns.start(message, Cooldown(now, message.effective_severity))
-            if policy.is_told_once(message):
-                self._incidents.told(message)
+                self._start_cooldown(message, plan, claimed, now)
+            self.outages.told(message, plan, to, now)
         except StateUnavailable as error:
             self._remark(f"what was told could not be kept, so it may be told again: {error}")
 
-    def retried(self, message: NotificationMessage, plan: Plan) -> None:
-        """Keep that a task of the run was tried again: the run's success will say so, where anything is said at all."""
-        if message.lifecycle is not Lifecycle.RETRY or (plan.held and plan.held.reason in _SILENT):
-            return
+    def failed(self, claimed: Claimed, plan: Plan) -> None:
+        """Give a claim up: nobody took the message, so the next reporter need not wait."""
+        if claimed.interrupted and claimed.other:
+            self._count(claimed.told, plan)
         try:
-            self._incidents.retried(message)
+            row = self._cooldowns.load(claimed.key)
+            if row.claim is None or row.claim.token != claimed.claim.token:
+                return  # another has written the row meanwhile
+            if row.told is None:
+                self._cooldowns.delete(claimed.key)
+            else:
+                self._cooldowns.save(claimed.key, replace(row, claim=None))
         except StateUnavailable as error:
-            self._remark(f"the retry could not be kept for the end of the run: {error}")
+            self._remark(f"the claim could not be given up: {error}")
 
-    def has_retried(self, message: NotificationMessage) -> bool:
-        """Return whether a task of the message's run was tried again, as far as is known."""
+    def _check_maintenance(self, now: float) -> None:
+        if now - self._control.ran_at() > UNMAINTAINED_SECONDS:
+            self._remark(
+                "reports that were held back wait for maintenance, which has not run for an hour: is its DAG there, "
+                "and not paused?"
+            )
+
+    def _written(self, claimed: Claimed, row: Cooldown, began: float) -> Claimed | None:
         try:
-            return self._incidents.load(message).has_retried(message.run_key or "")
+            self._cooldowns.save(claimed.key, replace(row, claim=claimed.claim))
         except StateUnavailable as error:
-            self._remark(f"whether tasks were retried is not known: {error}")
+            self._remark(f"sent without a claim, so another process may send it too: {error}")
+            return None
+        written = time.monotonic()
+        settle = max(self._store.settle_seconds, PASSES_TO_SETTLE * (written - began))
+        return replace(claimed, settled_at=written + settle + random.uniform(0, JITTER))  # noqa: S311 - no secret
+
+    def _lost(self, claimed: Claimed, row: Cooldown, plan: Plan) -> Held | None:
+        if row.claim and row.claim.token == claimed.claim.token:
+            return None
+        held = policy.cooling_down(row, plan, self._clock())
+        if held is None and row in (claimed.found, Cooldown()):
+            self._remark(
+                f"sent although the claim on {claimed.key} was not found again: is the key shadowed?"
+            )
+        return held
+
+    def _told_by_others(self, claimed: Claimed, row: Cooldown) -> Held | None:
+        """Return why a recovery is held back: another reporter has told it, and ended the outage."""
+        if self.outages.is_open(claimed.told):
+            return None
+        if row.claim and row.claim.token == claimed.claim.token:
+            self._cooldowns.delete(claimed.key)
+        return Held(SuppressionReason.ALREADY_TOLD, "another process has told of it")
+
+    def _start_cooldown(
+        self, message: NotificationMessage, plan: Plan, claimed: Claimed | None, now: float
+    ) -> None:
+        key, unread = policy.cooldown_key(message, plan.cooldown_scope), None
+        told = Cooldown(message, now, plan.cooldown_seconds)
+        if claimed:
+            told = replace(told, counted=claimed.counted)
+            try:
+                told = policy.after_delivery(self._cooldowns.load(key), told, claimed.claim.token)
+            except StateUnavailable as error:
+                unread = error
+        # Without a claim the state has been of no use so far: its time goes to the writing.
+        self._cooldowns.save(key, told)
+        if unread:
+            self._remark(f"what others told meanwhile is not known: {unread}")
+
+    def _is_echo(self, message: NotificationMessage) -> bool:
+        """Whether it tells of a run's failure that one of its tasks has told of: that is no further report."""
+        try:
+            return message.is_runs_failure and self.outages.already_told(message) is not None
+        except StateUnavailable:
             return False
+
+    def _count(self, message: NotificationMessage, plan: Plan) -> None:
+        key, mark = policy.cooldown_key(message, plan.cooldown_scope), self.outages.mark(message, plan)
+        try:
+            self._held.add(key, message, self._clock(), mark)
+        except StateUnavailable as error:
+            self._remark(f"that it was held back could not be kept: {error}")
+
+
+def _claimed(key: str, row: Cooldown, message: NotificationMessage, now: float, lease: float) -> Claimed:
+    """Return the claim to write: on the message, or on that of a killed reporter, which goes first."""
+    interrupted = policy.abandoned(row, now)
+    first = interrupted is not None and policy.goes_first(interrupted, message)
+    told = interrupted if interrupted and first else message
+    other = message if first else interrupted
+    if other and other.message_id == told.message_id:
+        other = None
+    claim = Claim(secrets.token_hex(8), now + lease, told.effective_severity, told)
+    breaks_in = row.claim is not None and policy.is_live(row.claim, now)
+    return Claimed(key, claim, told, other, first, breaks_in, row, counted=row.counted)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from airflow_cloudact_notify.core.enums import (
     DERIVED_FROM_FAILURE,
+    CooldownScope,
     NotificationEvent,
     NotificationProvider,
     NotificationSeverity,
@@ -40,6 +41,8 @@ class EventTriggerConfig(_Section):
     providers: list[NotificationProvider] | None = Field(default=None, min_length=1)
     template: str | None = None
     cooldown_seconds: int | None = Field(default=None, ge=0)
+    cooldown_scope: CooldownScope = CooldownScope.PIPELINE
+    escalate_after: int | None = Field(default=None, ge=2)
 
     def cooldown_for(self, severity: NotificationSeverity) -> int:
         """Return the seconds for which repeats are held back; 0 for none."""
@@ -75,6 +78,7 @@ class NotificationConfig(_Section):
     slack: SlackConfig = SlackConfig()
     event_triggers: list[EventTriggerConfig] = []
     retry_config: NotificationRetryConfig = NotificationRetryConfig()
+    notify_recovery: bool = True
     timeout_seconds: float = Field(default=30, ge=5, le=120)
 
     @field_validator("event_triggers")

@@ -48,20 +48,33 @@ def deliver(
     providers: Mapping[NotificationProvider, Provider],
     terms: Terms,
 ) -> list[DeliveryResult]:
-    """Send a message to all destinations side by side; one that fails does not touch the others.
+    """Send a message to all destinations side by side; one that fails does not touch the others."""
+    return run(prepare(message, providers, terms), terms.budget)
+
+
+def prepare(
+    message: NotificationMessage,
+    providers: Mapping[NotificationProvider, Provider],
+    terms: Terms,
+) -> list[Delivery]:
+    """Render a message for each destination. Nothing is sent yet."""
+    return [Delivery(message, name, provider, terms) for name, provider in providers.items()]
+
+
+def run(deliveries: Sequence[Delivery], budget: Budget) -> list[DeliveryResult]:
+    """Send what was prepared, all destinations side by side.
 
     Returns when all have ended or the budget has, whichever is first. What is still under way then goes on in a
     daemon thread and counts as failed, unless some of its recipients had been served.
     """
-    deliveries = [_Delivery(message, name, provider, terms) for name, provider in providers.items()]
-    if terms.budget.remaining() < SHORTEST_ATTEMPT:
+    if budget.remaining() < SHORTEST_ATTEMPT:
         return [delivery.abandoned() for delivery in deliveries]
-    if len(deliveries) == 1 and terms.budget.seconds is None:
+    if len(deliveries) == 1 and budget.seconds is None:
         return [deliveries[0].run()]
-    return _side_by_side(deliveries, terms.budget)
+    return _side_by_side(deliveries, budget)
 
 
-def _side_by_side(deliveries: Sequence[_Delivery], budget: Budget) -> list[DeliveryResult]:
+def _side_by_side(deliveries: Sequence[Delivery], budget: Budget) -> list[DeliveryResult]:
     ended: queue.SimpleQueue[DeliveryResult] = queue.SimpleQueue()
     for delivery in deliveries:
         threading.Thread(
@@ -80,27 +93,27 @@ def _side_by_side(deliveries: Sequence[_Delivery], budget: Budget) -> list[Deliv
     return [results[d.name] if d.name in results else d.abandoned() for d in deliveries]
 
 
-class _Delivery:
+class Delivery:
     """One destination's part: what is still to be sent, how often it was tried, and who was not served."""
 
     def __init__(
         self, message: NotificationMessage, name: NotificationProvider, provider: Provider, terms: Terms
     ) -> None:
         self.name = name
-        self._message = message
         self._provider = provider
         self._terms = terms
-        self._payload: Any = None
         self._started = time.monotonic()
         self._attempts = 0
         self._taken = False
         self._refused: dict[str, str] = {}
         self._deferred: Mapping[str, str] = {}
+        self._payload, self._mistake = self._rendered(message)
 
     def run(self) -> DeliveryResult:
         """Try until it is taken, or trying makes no sense any more."""
+        if self._mistake:
+            return self._result(FailureReason.INTERNAL, self._mistake)
         try:
-            self._payload = self._provider.render(self._message)
             _retrying(self.name, self._terms)(self._attempt)
         except DeliveryError as error:
             if self._out_of_time(error.reason):
@@ -117,6 +130,13 @@ class _Delivery:
         seconds = self._terms.budget.seconds or 0.0
         why = f"no answer within the {seconds:g} s it may take" if self._attempts else "no time was left"
         return self._result(FailureReason.BUDGET_EXHAUSTED, why)
+
+    def _rendered(self, message: NotificationMessage) -> tuple[Any, str]:
+        """Return the payload, or what went wrong: a mistake of ours is a result too, not the end of the callback."""
+        try:
+            return self._provider.render(message), ""
+        except Exception as error:  # noqa: BLE001
+            return None, f"{type(error).__name__}: {error}"
 
     def _attempt(self) -> Receipt[Any]:
         self._attempts += 1

@@ -94,6 +94,14 @@ class NotificationProvider(StrEnum):
         return (self,)
 
 
+class CooldownScope(StrEnum):
+    """What shares a cooldown: a pipeline, each task of it, or (the original system's) all pipelines of a tenant."""
+
+    PIPELINE = "pipeline"
+    TASK = "task"
+    EVENT = "event"
+
+
 class Outcome(StrEnum):
     """How one destination's part of a notification ended."""
 
@@ -111,6 +119,7 @@ class SuppressionReason(StrEnum):
     NOT_ROUTED = "not_routed"
     DESTINATION_OFF = "destination_off"
     COOLDOWN = "cooldown"
+    BEING_TOLD = "being_told"
     ALREADY_TOLD = "already_told"
 
 

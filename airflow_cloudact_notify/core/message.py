@@ -36,6 +36,8 @@ class MessageKind(StrEnum):
 
     ALERT = "alert"
     TEST = "test"
+    DIGEST = "digest"
+    RECOVERY = "recovery"
 
 
 class NotificationMessage(BaseModel):
@@ -48,6 +50,7 @@ class NotificationMessage(BaseModel):
     ``severity`` is the caller's; left out, the trigger's or the event's own applies.
     ``lifecycle`` says what a callback was called for, ``occasion`` identifies that (the same try of the same task, the
     same end of the same run): one occasion is told once. A message with a lifecycle and no ``task_id`` is a run's.
+    ``history`` are sentences about what went before, such as how many repeats were held back.
     ``clear_number`` counts how often the run was cleared, which lets it begin anew.
     ``dedup_key`` narrows the cooldown that the message shares with others of its tenant, event and pipeline.
     """
@@ -68,6 +71,7 @@ class NotificationMessage(BaseModel):
     try_number: int | None = None
     max_tries: int | None = None
     details: Annotated[dict[str, Any], BeforeValidator(_plain_details)] = {}
+    run_began_at: datetime | None = None
     duration_ms: Annotated[float | None, BeforeValidator(_possible_duration)] = None
     occurred_at: Annotated[datetime, AfterValidator(_with_zone)] = Field(
         default_factory=lambda: datetime.now(UTC)
@@ -77,6 +81,7 @@ class NotificationMessage(BaseModel):
     lifecycle: Lifecycle | None = None
     occasion: str | None = None
     dedup_key: MaskedText | None = None
+    history: tuple[MaskedText, ...] = ()
     kind: MessageKind = MessageKind.ALERT
     message_id: str = Field(default_factory=lambda: uuid.uuid4().hex)
 
@@ -108,6 +113,24 @@ class NotificationMessage(BaseModel):
     def is_tasks_failure(self) -> bool:
         """Whether it tells of a task's failure."""
         return self.lifecycle is Lifecycle.FAILURE and self.task_id is not None
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether it tells that something broke, which a later success mends."""
+        if self.kind is not MessageKind.ALERT or not self.pipeline_id:
+            return False
+        return self.lifecycle is Lifecycle.FAILURE or (
+            self.lifecycle is None and self.event is NotificationEvent.PIPELINE_FAILURE
+        )
+
+    @property
+    def is_success(self) -> bool:
+        """Whether it tells that something works."""
+        if self.kind is not MessageKind.ALERT or not self.pipeline_id:
+            return False
+        return self.lifecycle is Lifecycle.SUCCESS or (
+            self.lifecycle is None and self.event is NotificationEvent.PIPELINE_SUCCESS
+        )
 
 
 _TITLES = {

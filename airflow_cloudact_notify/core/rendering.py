@@ -62,7 +62,7 @@ def content_of(message: NotificationMessage) -> Content:
     return Content(
         look=LOOKS[message.effective_severity],
         headline=f"[Test] {headline}" if message.kind is MessageKind.TEST else headline,
-        body=cut(readable(message.message).strip(), MAX_BODY),
+        body=cut(readable("\n".join((message.message, *message.history))).strip(), MAX_BODY),
         facts=tuple(_facts(message)),
         cause=cut(readable(_cause(message)).strip(), MAX_CAUSE),
         links=tuple(_links(message)),

@@ -7,17 +7,16 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
-from airflow_cloudact_notify.core import delivery, policy
+from airflow_cloudact_notify.core import policy
 from airflow_cloudact_notify.core.bookkeeping import Bookkeeping
-from airflow_cloudact_notify.core.budget import Budget, Caller
+from airflow_cloudact_notify.core.budget import Budget
 from airflow_cloudact_notify.core.config import EventTriggerConfig, NotificationConfig
-from airflow_cloudact_notify.core.config_store import ConfigStore, ResolvedConfig
-from airflow_cloudact_notify.core.delivery import Terms
+from airflow_cloudact_notify.core.config_store import ConfigStore
 from airflow_cloudact_notify.core.destinations import (
     ConnectionReader,
     Destinations,
-    Provider,
     no_connections,
 )
 from airflow_cloudact_notify.core.enums import (
@@ -25,11 +24,14 @@ from airflow_cloudact_notify.core.enums import (
     NotificationProvider,
     SuppressionReason,
 )
-from airflow_cloudact_notify.core.message import NotificationMessage
+from airflow_cloudact_notify.core.message import MessageKind, NotificationMessage
 from airflow_cloudact_notify.core.original_api import OriginalApi, Providers
+from airflow_cloudact_notify.core.outages import Recovered
 from airflow_cloudact_notify.core.policy import Held, Plan
-from airflow_cloudact_notify.core.report import DeliveryResult, NotificationReport, report_on
+from airflow_cloudact_notify.core.report import NotificationReport, report_on
+from airflow_cloudact_notify.core.sending import Sending, Sent
 from airflow_cloudact_notify.core.state.store import BoundedStateStore, MemoryStateStore, StateStore
+from airflow_cloudact_notify.core.summaries import recovery_of
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +50,7 @@ class NotificationService(OriginalApi):
     :param enabled: the switch for all of it.
     :param clock: seconds since 1970.
     :param sleep: waits between attempts.
+    :param settle: waits until it is known which of several reporters sends.
     """
 
     def __init__(
@@ -61,16 +64,18 @@ class NotificationService(OriginalApi):
         enabled: bool = True,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
+        settle: Callable[[float], None] = time.sleep,
     ) -> None:
         path = configs_path or os.environ.get(CONFIGS_PATH_VARIABLE) or "configs"
         self.configs = configs or ConfigStore(
             os.fspath(path), allowed_webhook_hosts=frozenset(allowed_webhook_hosts)
         )
         self.destinations = Destinations(connections, self.configs.allowed_webhook_hosts)
-        self._state = state if state is not None else MemoryStateStore()
+        self.state = state if state is not None else MemoryStateStore()
         self._enabled = enabled
         self._clock = clock
         self._sleep = sleep
+        self._settle = settle
 
     def send(
         self,
@@ -91,61 +96,52 @@ class NotificationService(OriginalApi):
         """
         budget = budget or Budget()
         remarks = list(notes)
-        state = BoundedStateStore(self._state, budget.call) if remember else MemoryStateStore()
-        books = Bookkeeping(state, remarks.append, self._sleep)
+        books = self._books(budget, remarks, remember)
         resolved = self.configs.resolve(message.tenant_id, budget.call)
         plan = policy.plan(message, resolved, _names(providers)) if self._enabled else _OFF
+        message, plan, ended = self._with_end(message, plan, resolved.config, books)
+        if message.is_failure and plan.escalate_after and not plan.held:
+            plan = policy.escalated(plan, books.outages.failures(message, plan))
         message = message.model_copy(update={"severity": plan.severity or message.severity})
-        held = plan.held or books.holds(message, plan, self._clock())
-        results = [] if held else self._deliver(message, plan, resolved, budget, remarks)
-        budget.end_delivery()
-        if any(results):
-            books.delivered(message, plan, self._clock())
-        books.retried(message, plan)
-        report = report_on(message, resolved, plan, held, results, remarks)
+        sending = Sending(
+            plan, resolved, budget, books, self.configs, self.destinations, self._sleep, remarks
+        )
+        sent = sending.send(message)
+        if ended and (_was_told(sent) or not _is_to_tell(plan, resolved.config)):
+            books.outages.close(ended.outage)
+        books.outages.retried(message, plan)
+        report = report_on(sent.message, resolved, plan, sent.held, sent.results, remarks)
         _tell(report, remarks)
         return report
 
-    def _deliver(
-        self,
-        message: NotificationMessage,
-        plan: Plan,
-        resolved: ResolvedConfig,
-        budget: Budget,
-        remarks: list[str],
-    ) -> list[DeliveryResult]:
-        config = resolved.config
-        terms = Terms(config.retry_config, config.timeout_seconds, budget, self._sleep)
-        ready, unready = self.destinations.ready(plan.send_to, resolved, budget.call)
-        if unready and not ready:
-            ready, unready = self._in_their_place(message, plan, resolved, unready, budget.call, remarks)
-        return delivery.deliver(message, ready, terms) + unready
+    def _with_end(
+        self, message: NotificationMessage, plan: Plan, config: NotificationConfig, books: Bookkeeping
+    ) -> tuple[NotificationMessage, Plan, Recovered | None]:
+        """Turn a success that ends an outage into a recovery; one that maintenance asks for is nothing else."""
+        asked_for = message.kind is MessageKind.RECOVERY
+        if not self._enabled or not (asked_for or policy.may_end_an_outage(message, config)):
+            return message, plan, None
+        ended = books.outages.ended_by(message)
+        if ended and config.notify_recovery:
+            plan = policy.recovery(plan, config, ended.outage.alerted)
+            now = self._clock()
+            message = recovery_of(message, ended.outage, ended.failed_runs, ended.tally, now)
+        elif asked_for:
+            why = "notify_recovery is false" if ended else "nothing is broken any more"
+            plan = replace(plan, held=Held(SuppressionReason.EVENT_OFF, why))
+        return message, plan, ended
 
-    def _in_their_place(
-        self,
-        message: NotificationMessage,
-        plan: Plan,
-        resolved: ResolvedConfig,
-        unready: list[DeliveryResult],
-        call: Caller,
-        remarks: list[str],
-    ) -> tuple[dict[NotificationProvider, Provider], list[DeliveryResult]]:
-        """Return who else can be told when no planned destination can: a mistake must not silence its tenant."""
-        others = [name for name in resolved.config.enabled_destinations() if name not in plan.send_to]
-        ready, _ = self.destinations.ready(others, resolved, call)
-        if ready:
-            return ready, unready
-        root = self.configs.resolve(None, call)
-        if root.source != resolved.source:
-            ready, _ = self.destinations.ready(policy.plan(message, root).send_to, root, call)
-        if not ready:
-            return {}, unready
-        remarks += [f"told to the destinations of {root.source} instead: {result}" for result in unready]
-        return ready, []
+    def _books(self, budget: Budget, remarks: list[str], remember: bool = True) -> Bookkeeping:
+        def remark(text: str) -> None:
+            if text not in remarks:
+                remarks.append(text)
+
+        state = BoundedStateStore(self.state, budget.call) if remember else MemoryStateStore()
+        return Bookkeeping(state, remark, self._clock, self._settle)
 
     def has_retried(self, message: NotificationMessage, budget: Budget) -> bool:
         """Return whether a task of the message's run was tried again, as far as callbacks have told."""
-        return Bookkeeping(BoundedStateStore(self._state, budget.call), log.warning).has_retried(message)
+        return self._books(budget, []).outages.has_retried(message)
 
     def get_config(self, tenant_id: str | None) -> NotificationConfig:
         """Return the configuration that applies to a tenant, the root's for ``None``, else a disabled one."""
@@ -167,6 +163,18 @@ _OFF = Plan(
     severity=None,
     held=Held(SuppressionReason.SWITCHED_OFF, "[cloudact_notify] enabled is false"),
 )
+
+
+def _was_told(recovery: Sent) -> bool:
+    """Whether somebody took it, now or from a reporter who then could not end the outage."""
+    return recovery.delivered or (
+        recovery.held is not None and recovery.held.reason is SuppressionReason.COOLDOWN
+    )
+
+
+def _is_to_tell(recovery: Plan, config: NotificationConfig) -> bool:
+    """Whether the end of an outage is told to anybody: then it is not over before somebody took it."""
+    return config.notify_recovery and bool(recovery.send_to)
 
 
 def _names(providers: Providers | None) -> list[NotificationProvider] | None:

@@ -335,7 +335,9 @@ def test_info_costs_no_variable(tell_all, subjects, run_dag, variable_calls, cal
     assert variable_calls == []
 
 
-def test_a_runs_success_costs_one_read(tell_all, subjects, run_dag, run_dag_callbacks, variable_calls):
+def test_a_runs_success_costs_two_reads_what_was_retried_and_what_was_broken(
+    tell_all, subjects, run_dag, run_dag_callbacks, variable_calls
+):
     tell_all(event_triggers=[])
     dag = one_task(make_dag("cheap_run", on_success_callback=on_success))
 
@@ -343,7 +345,7 @@ def test_a_runs_success_costs_one_read(tell_all, subjects, run_dag, run_dag_call
     run_dag_callbacks(dag, run.run_id, success=True, reason="success", last_task="t")
 
     assert subjects() == []
-    assert variable_calls == ["get incident"]
+    assert variable_calls == ["get incident", "get outage"]
 
 
 @pytest.mark.parametrize("callback", ["on_retry_callback", "on_failure_callback"])

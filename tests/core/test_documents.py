@@ -90,8 +90,8 @@ def test_a_key_that_stands_twice_is_refused_by_name() -> None:
             {"zzz": SECRET}, "zzz", "unknown key", "Known here: $schema, enabled", id="unlike any key"
         ),
         pytest.param(
-            {"event_triggers": [{"event": "pipeline_failure", "cooldown": 5}]},
-            "event_triggers.0.cooldown",
+            {"event_triggers": [{"event": "pipeline_failure", "cooldown_secs": 5}]},
+            "event_triggers.0.cooldown_secs",
             "unknown key",
             "Did you mean 'cooldown_seconds'?",
             id="unknown key of a trigger",

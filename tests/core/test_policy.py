@@ -8,6 +8,7 @@ from airflow_cloudact_notify.core import policy
 from airflow_cloudact_notify.core.config import NotificationConfig
 from airflow_cloudact_notify.core.config_store import ResolvedConfig
 from airflow_cloudact_notify.core.enums import (
+    CooldownScope,
     Lifecycle,
     NotificationEvent,
     NotificationProvider,
@@ -15,9 +16,11 @@ from airflow_cloudact_notify.core.enums import (
     SuppressionReason,
 )
 from airflow_cloudact_notify.core.errors import ConfigProblem
-from airflow_cloudact_notify.core.policy import Plan
-from airflow_cloudact_notify.core.state.cooldowns import Cooldown
+from airflow_cloudact_notify.core.policy import Held, Plan
+from airflow_cloudact_notify.core.state.cooldowns import Claim, Cooldown
+from airflow_cloudact_notify.core.state.held import held_prefix
 from airflow_cloudact_notify.core.state.incidents import Incident
+from airflow_cloudact_notify.core.state.outages import outage_key
 from airflow_cloudact_notify.testing import make_message
 from tests.core.folder import email, slack
 
@@ -244,8 +247,25 @@ def test_how_often_at_most(event: str, trigger: dict[str, Any] | None, seconds: 
 NOW = 1_767_000_000.0
 
 
+ERROR, CRITICAL = NotificationSeverity.ERROR, NotificationSeverity.CRITICAL
+
+
+def told(at: float, severity: NotificationSeverity = ERROR, seconds: float = 300) -> Cooldown:
+    return Cooldown(make_message(severity=severity), at, seconds)
+
+
+def claim(
+    until: float, severity: NotificationSeverity = ERROR, token: str = "theirs", **message: Any
+) -> Claim:
+    return Claim(token, until, severity, make_message(severity=severity, **message))
+
+
+def held(row: Cooldown, severity: NotificationSeverity = ERROR) -> Held | None:
+    return policy.cooling_down(row, Plan(severity, cooldown_seconds=300), NOW)
+
+
 @pytest.mark.parametrize(
-    ("delivered_at", "held"),
+    ("told_at", "is_held"),
     [
         pytest.param(NOW, True, id="just now"),
         pytest.param(NOW - 299.9, True, id="within"),
@@ -256,34 +276,183 @@ NOW = 1_767_000_000.0
         pytest.param(float("inf"), False, id="never"),
     ],
 )
-def test_a_repeat_is_held_back_until_the_cooldown_is_over(delivered_at: float, held: bool) -> None:
-    row = Cooldown(delivered_at, NotificationSeverity.ERROR)
-    decision = policy.cooling_down(row, Plan(NotificationSeverity.ERROR, cooldown_seconds=300), NOW)
-    assert (decision is not None) is held
+def test_a_repeat_is_held_back_until_the_cooldown_is_over(told_at: float, is_held: bool) -> None:
+    assert (held(told(told_at)) is not None) is is_held
 
 
 def test_a_repeat_that_is_held_back_says_for_how_long() -> None:
-    row = Cooldown(NOW - 65, NotificationSeverity.ERROR)
-    decision = policy.cooling_down(row, Plan(NotificationSeverity.ERROR, cooldown_seconds=300), NOW)
+    decision = held(told(NOW - 65))
     assert decision is not None
     assert decision.reason is SuppressionReason.COOLDOWN
     assert decision.why == "told 1 m 5 s ago; the next one may go in 3 m 55 s"
 
 
 def test_without_a_row_nothing_is_held_back() -> None:
-    assert policy.cooling_down(None, Plan(NotificationSeverity.ERROR, cooldown_seconds=300), NOW) is None
+    assert held(Cooldown()) is None
 
 
-SEVERITIES = list(NotificationSeverity)
+def test_a_higher_severity_than_the_one_that_was_told_breaks_through() -> None:
+    assert held(told(NOW), CRITICAL) is None
+    assert held(told(NOW, CRITICAL), CRITICAL) is not None
+    assert held(told(NOW, CRITICAL), ERROR) is not None
 
 
-@pytest.mark.parametrize("told", SEVERITIES)
-@pytest.mark.parametrize("next_one", SEVERITIES)
-def test_only_a_higher_severity_breaks_through_the_cooldown(
-    told: NotificationSeverity, next_one: NotificationSeverity
+@pytest.mark.parametrize(
+    ("until", "is_held"),
+    [
+        pytest.param(NOW + 0.1, True, id="lease running"),
+        pytest.param(NOW + policy.LONGEST_LEASE, True, id="longest lease"),
+        pytest.param(NOW, False, id="lease over"),
+        pytest.param(NOW - 1e9, False, id="long over"),
+        pytest.param(NOW + policy.LONGEST_LEASE + 1, False, id="too far in the future"),
+        pytest.param(float("inf"), False, id="endless"),
+        pytest.param(float("nan"), False, id="no time"),
+    ],
+)
+def test_the_claim_of_another_holds_back_for_its_lease_and_counts_as_left_behind_after_it(
+    until: float, is_held: bool
 ) -> None:
-    decision = policy.cooling_down(Cooldown(NOW - 1, told), Plan(next_one, cooldown_seconds=300), NOW)
-    assert (decision is None) is (next_one.rank > told.rank)
+    row = Cooldown(claim=claim(until))
+    decision = held(row)
+    assert (decision is not None) is is_held
+    assert (policy.abandoned(row, NOW) is None) is is_held
+    if decision:
+        assert decision.reason is SuppressionReason.BEING_TOLD
+
+
+def test_a_higher_severity_than_the_one_that_is_being_told_breaks_in() -> None:
+    assert held(Cooldown(claim=claim(NOW + 9)), CRITICAL) is None
+    assert held(Cooldown(claim=claim(NOW + 9, CRITICAL)), CRITICAL) is not None
+
+
+def test_a_recovery_that_was_left_behind_is_not_told_from_its_claim() -> None:
+    assert policy.abandoned(Cooldown(claim=claim(NOW - 1, kind="recovery")), NOW) is None
+
+
+def test_a_lease_outlasts_the_budget_or_all_attempts_but_not_half_an_hour() -> None:
+    config = NotificationConfig.model_validate({"timeout_seconds": 30})
+    assert policy.lease(config, 10) == 10 + policy.LEASE_MARGIN
+    assert policy.lease(config, None) == 3 * (30 + 300) + policy.LEASE_MARGIN
+    assert policy.lease(config, 1e9) == policy.LONGEST_LEASE
+
+
+def test_what_a_killed_reporter_told_goes_first_unless_it_is_less_severe() -> None:
+    error, critical = make_message(severity="error"), make_message(severity="critical")
+    assert policy.goes_first(error, error)
+    assert policy.goes_first(critical, error)
+    assert not policy.goes_first(error, critical)
+
+
+def test_a_delivery_ends_its_claim_and_starts_the_cooldown() -> None:
+    mine = Cooldown(make_message(), NOW, 300, "b")
+    assert (
+        policy.after_delivery(Cooldown(counted="a", claim=claim(NOW + 9, token="own")), mine, "own") == mine
+    )
+    assert policy.after_delivery(Cooldown(), mine, "") == mine
+
+
+def test_a_delivery_keeps_that_something_severer_was_told_meanwhile() -> None:
+    row = policy.after_delivery(told(NOW - 1, CRITICAL), told(NOW), "own")
+    assert row.told_at == NOW
+    assert held(row, CRITICAL) is not None
+    assert held(policy.after_delivery(told(NOW - 300, CRITICAL), told(NOW), "own"), CRITICAL) is None
+
+
+def test_a_delivery_never_counts_back() -> None:
+    assert (
+        policy.after_delivery(Cooldown(counted="c"), Cooldown(make_message(), NOW, 300, "b"), "").counted
+        == "c"
+    )
+
+
+def test_a_delivery_leaves_the_claim_of_something_severer_alone_and_ends_that_of_a_repeat() -> None:
+    severer, repeat = claim(NOW + 9, CRITICAL), claim(NOW + 9)
+    assert policy.after_delivery(Cooldown(claim=severer), told(NOW), "own").claim == severer
+    assert policy.after_delivery(Cooldown(claim=repeat), told(NOW), "own").claim is None
+
+
+# --- what shares a cooldown
+
+
+PIPELINE, TASK, EVENT = CooldownScope
+
+
+@pytest.mark.parametrize(
+    ("other", "shared_by"),
+    [
+        pytest.param({"tenant_id": "beta"}, set(), id="another tenant"),
+        pytest.param({"tenant_id": None}, set(), id="the root"),
+        pytest.param({"event": "pipeline_warning"}, set(), id="another event"),
+        pytest.param({"dedup_key": "orders"}, set(), id="a dedup key"),
+        pytest.param({"pipeline_id": "stock"}, {EVENT}, id="another pipeline"),
+        pytest.param({"pipeline_id": None}, {EVENT}, id="no pipeline"),
+        pytest.param({"task_id": "extract"}, {PIPELINE, EVENT}, id="another task"),
+        pytest.param({"map_index": 7}, {PIPELINE, TASK, EVENT}, id="another mapped instance"),
+        pytest.param({"pipeline_logging_id": "next"}, {PIPELINE, TASK, EVENT}, id="another run"),
+        pytest.param({"title": "x", "details": {"a": 1}}, {PIPELINE, TASK, EVENT}, id="another text"),
+        pytest.param({"severity": "critical"}, {PIPELINE, TASK, EVENT}, id="another severity"),
+    ],
+)
+def test_what_shares_a_cooldown(other: dict[str, Any], shared_by: set[CooldownScope]) -> None:
+    message = make_message()
+    shared = {
+        scope
+        for scope in CooldownScope
+        if policy.cooldown_key(make_message(**other), scope) == policy.cooldown_key(message, scope)
+    }
+    assert shared == shared_by
+
+
+@pytest.mark.parametrize("scope", list(CooldownScope))
+@pytest.mark.parametrize("event", list(NotificationEvent))
+def test_the_longest_key_fits_airflows_column(event: NotificationEvent, scope: CooldownScope) -> None:
+    message = make_message(
+        event=event, tenant_id="t" * 64, pipeline_id="p" * 250, task_id="k" * 250, dedup_key="d" * 250
+    )
+    key = policy.cooldown_key(message, scope)
+    assert len(key) <= 250
+    assert len(held_prefix(key, message.tenant_id)) + 60 <= 250
+    assert len(outage_key(message.tenant_id, message.pipeline_id, message.task_id)) <= 250
+
+
+# --- escalation and recovery
+
+
+@pytest.mark.parametrize(
+    ("failures", "severity"), [(1, "error"), (2, "error"), (3, "critical"), (9, "critical")]
+)
+def test_so_many_failures_in_a_row_are_critical(failures: int, severity: str) -> None:
+    made = plan("pipeline_failure", {"event": "pipeline_failure", "escalate_after": 3})
+    assert policy.escalated(made, failures).severity == severity
+    assert policy.escalated(plan(), failures).severity == "error"
+
+
+def recovery(
+    alerted: list[str], *triggers: dict[str, Any], **config: Any
+) -> tuple[NotificationProvider, ...]:
+    made = NotificationConfig.model_validate({**ON, **config, "event_triggers": list(triggers)})
+    success = policy.plan(make_message(event="pipeline_success"), ResolvedConfig(made, "acme.json"))
+    return policy.recovery(success, made, alerted).send_to
+
+
+def test_a_recovery_goes_to_who_was_alerted_and_to_who_hears_of_successes() -> None:
+    hears = {"event": "pipeline_success", "providers": ["slack"]}
+    assert recovery(["slack"]) == (SLACK,)
+    assert recovery(["slack"], hears | {"enabled": False}) == (SLACK,)
+    assert recovery(["email"], hears) == (EMAIL, SLACK)
+    assert recovery(["email"], email={"enabled": False}) == (SLACK,)
+    assert recovery(["email"], enabled=False) == ()
+
+
+def test_a_recovery_is_no_chatter() -> None:
+    resolved = ResolvedConfig(NotificationConfig.model_validate(ON), "root")
+    message = make_message(kind="recovery", event="pipeline_success")
+    assert policy.plan(message, resolved).send_to == (EMAIL,)
+
+
+def test_a_summary_has_no_cooldown() -> None:
+    resolved = ResolvedConfig(NotificationConfig.model_validate(ON), "root")
+    assert policy.plan(make_message(kind="digest"), resolved).cooldown_seconds == 0
 
 
 # What is told once

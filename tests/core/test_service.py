@@ -12,14 +12,15 @@ import pytest
 from airflow_cloudact_notify.core.budget import Budget
 from airflow_cloudact_notify.core.config_store import ConfigStore
 from airflow_cloudact_notify.core.enums import (
+    CooldownScope,
     FailureReason,
     NotificationEvent,
     NotificationProvider,
     SuppressionReason,
 )
 from airflow_cloudact_notify.core.errors import InvalidTenantIdError, StateUnavailable
+from airflow_cloudact_notify.core.policy import cooldown_key
 from airflow_cloudact_notify.core.service import NotificationService
-from airflow_cloudact_notify.core.state.cooldowns import cooldown_key
 from airflow_cloudact_notify.core.state.store import MemoryStateStore
 from airflow_cloudact_notify.testing import FrozenClock, SlackInbox, SmtpInbox, make_message
 from tests.core.folder import SECRET, Folder
@@ -326,7 +327,7 @@ def test_no_cooldown_costs_no_state(kit: Kit, cooldown: int | None) -> None:
     kit.tenant({"event": "pipeline_failure", "cooldown_seconds": cooldown})
     for _ in range(2):
         assert kit.service.send(make_message())["slack"]
-    assert kit.state.keys("") == []
+    assert kit.state.keys("cloudact_notify:cooldown") == []
 
 
 def test_a_cooldown_starts_only_when_somebody_was_told(kit: Kit) -> None:
@@ -335,7 +336,9 @@ def test_a_cooldown_starts_only_when_somebody_was_told(kit: Kit) -> None:
     assert not kit.service.send(make_message()).delivered
     assert kit.state.keys("") == []
     assert kit.service.send(make_message()).delivered
-    assert kit.state.keys("") == [cooldown_key(make_message())]
+    assert kit.state.keys("cloudact_notify:cooldown") == [
+        cooldown_key(make_message(), CooldownScope.PIPELINE)
+    ]
 
 
 def test_any_delivered_destination_starts_the_cooldown(kit: Kit) -> None:
@@ -359,16 +362,18 @@ def test_a_clock_that_was_set_back_holds_nothing_back(kit: Kit) -> None:
     ],
 )
 def test_a_row_that_makes_no_sense_holds_nothing_back_and_is_told(kit: Kit, row: str) -> None:
-    kit.state.put(cooldown_key(make_message()), row)
+    kit.state.put(cooldown_key(make_message(), CooldownScope.PIPELINE), row)
     report = kit.service.send(make_message())
     assert report.delivered
     [note] = report.notes
-    assert cooldown_key(make_message()) in note
+    assert cooldown_key(make_message(), CooldownScope.PIPELINE) in note
     assert kit.service.send(make_message()).suppressed is SuppressionReason.COOLDOWN
 
 
 class Unavailable:
     """A store that answers nothing."""
+
+    settle_seconds = 0.0
 
     def __init__(self, error: Exception) -> None:
         self._error = error

@@ -1,4 +1,4 @@
-"""The cooldown row: when something was last told, so that its repeats can be held back."""
+"""The cooldown row: who is telling something now, and when it was last told, so that its repeats can be held back."""
 
 from __future__ import annotations
 
@@ -9,24 +9,44 @@ from typing import Any
 
 from airflow_cloudact_notify.core.enums import NotificationSeverity
 from airflow_cloudact_notify.core.message import NotificationMessage
-from airflow_cloudact_notify.core.state.store import NONE, ROOT, StateStore, row_key
+from airflow_cloudact_notify.core.state.store import StateStore
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A reporter's word that it is telling something.
+
+    :param until: seconds since 1970 after which the reporter must have been killed.
+    :param message: what it is telling, so that another can, should it be killed.
+    """
+
+    token: str
+    until: float
+    severity: NotificationSeverity
+    message: NotificationMessage
 
 
 @dataclass(frozen=True, slots=True)
 class Cooldown:
     """One row.
 
-    :param delivered_at: seconds since 1970.
+    :param told: the last message that was delivered.
+    :param told_at: when that was, in seconds since 1970.
+    :param seconds: how long repeats are held back from then on.
+    :param counted: the key of the last held report that a message has counted.
     """
 
-    delivered_at: float
-    severity: NotificationSeverity
+    told: NotificationMessage | None = None
+    told_at: float = 0.0
+    seconds: float = 0.0
+    counted: str = ""
+    claim: Claim | None = None
 
 
 class Cooldowns:
-    """Reads and writes cooldown rows.
+    """Reads and writes cooldown rows. Every method raises ``StateUnavailable`` when the store does not answer.
 
     :param warn: takes a sentence for a person when a row cannot be understood.
     """
@@ -35,39 +55,65 @@ class Cooldowns:
         self._store = store
         self._warn = warn
 
-    def load(self, message: NotificationMessage) -> Cooldown | None:
-        """Return the row of the message's tenant, event and scope, ``None`` when there is none that makes sense.
-
-        :raises StateUnavailable: when the store does not answer.
-        """
-        key = cooldown_key(message)
+    def load(self, key: str) -> Cooldown:
+        """Return a row, an empty one when there is none that makes sense."""
         text = self._store.get(key)
         if text is None:
-            return None
+            return Cooldown()
         try:
             row = json.loads(text)
-            if row["v"] != SCHEMA_VERSION:
-                self._warn(f"ignoring {key}: it was written by another version")
-                return None
-            return Cooldown(float(row["delivered_at"]), NotificationSeverity(row["severity"]))
+            if row["v"] == SCHEMA_VERSION:
+                return _cooldown(row)
+            self._warn(f"ignoring {key}: it was written by another version")
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             self._warn(f"ignoring {key}: its content is not a cooldown")
-            return None
+        return Cooldown()
 
-    def start(self, message: NotificationMessage, cooldown: Cooldown) -> None:
-        """Write the row.
+    def save(self, key: str, cooldown: Cooldown) -> None:
+        """Write a row."""
+        self._store.put(key, json.dumps(_row(cooldown)))
 
-        :raises StateUnavailable: when the store does not take it.
-        """
-        row = {
-            "v": SCHEMA_VERSION,
-            "delivered_at": cooldown.delivered_at,
-            "severity": str(cooldown.severity),
+    def delete(self, key: str) -> None:
+        """Forget a row."""
+        self._store.delete(key)
+
+
+def _row(cooldown: Cooldown) -> dict[str, Any]:
+    row: dict[str, Any] = {"v": SCHEMA_VERSION}
+    if cooldown.told:
+        row["told"] = _dumped(cooldown.told)
+        row |= {"told_at": cooldown.told_at, "seconds": cooldown.seconds, "counted": cooldown.counted}
+    if claim := cooldown.claim:
+        row["claim"] = {
+            "token": claim.token,
+            "until": claim.until,
+            "severity": str(claim.severity),
+            "message": _dumped(claim.message),
         }
-        self._store.put(cooldown_key(message), json.dumps(row))
+    return row
 
 
-def cooldown_key(message: NotificationMessage) -> str:
-    """Return the key that repeats of a message share: tenant, event, pipeline, and the dedup key if it has one."""
-    scope = [message.dedup_key] if message.dedup_key else []
-    return row_key("cooldown", message.tenant_id or ROOT, message.event, message.pipeline_id or NONE, *scope)
+def _cooldown(row: dict[str, Any]) -> Cooldown:
+    cooldown = Cooldown(claim=_claim(row["claim"]) if "claim" in row else None)
+    if "told" not in row:
+        return cooldown
+    return Cooldown(
+        told=NotificationMessage.model_validate(row["told"]),
+        told_at=float(row["told_at"]),
+        seconds=float(row["seconds"]),
+        counted=str(row["counted"]),
+        claim=cooldown.claim,
+    )
+
+
+def _claim(row: dict[str, Any]) -> Claim:
+    return Claim(
+        token=str(row["token"]),
+        until=float(row["until"]),
+        severity=NotificationSeverity(row["severity"]),
+        message=NotificationMessage.model_validate(row["message"]),
+    )
+
+
+def _dumped(message: NotificationMessage) -> dict[str, Any]:
+    return message.model_dump(mode="json", exclude_defaults=True)

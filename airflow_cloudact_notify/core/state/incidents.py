@@ -1,23 +1,23 @@
 """The incident row: what has been told of a pipeline's runs, so that one failure is told once.
 
-One row per tenant and pipeline, last write wins: reporters at one instant may lose each other's entries. Each looks
-again a moment later, and writes once more what is gone; should it be lost all the same, a message is repeated.
+One row per tenant and pipeline, last write wins: reporters at one instant may lose each other's entries. Those that no
+claim keeps apart look again a moment later, and write once more what is gone; should it be lost all the same, a
+message is repeated.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from airflow_cloudact_notify.core.message import NotificationMessage
-from airflow_cloudact_notify.core.state.store import NONE, ROOT, StateStore, row_key
+from airflow_cloudact_notify.core.state.store import StateStore, scope_key, short_hash
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MAX_ENTRIES = 50
 """Occasions, and runs, that a row remembers; the oldest go."""
 MAX_WRITES = 5
@@ -28,24 +28,29 @@ for all."""
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One row. All entries are short hashes, the newest last.
+    """One row.
 
     ``told`` are occasions (a try of a task, the end of a run), ``runs`` the runs of which a task's failure was told,
-    ``retried`` the runs in which a task was tried again.
+    ``retried`` the runs in which a task was tried again: short hashes, the newest last.
+
+    :param written_at: seconds since 1970.
     """
 
+    tenant_id: str | None = None
+    pipeline_id: str | None = None
     told: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
     retried: tuple[str, ...] = ()
+    written_at: float = 0.0
 
     def has_told(self, occasion: str) -> bool:
-        return _hash(occasion) in self.told
+        return short_hash(occasion) in self.told
 
     def has_told_of_run(self, run_key: str) -> bool:
-        return _hash(run_key) in self.runs
+        return short_hash(run_key) in self.runs
 
     def has_retried(self, run_key: str) -> bool:
-        return _hash(run_key) in self.retried
+        return short_hash(run_key) in self.retried
 
     def with_told(self, occasion: str) -> Incident:
         return replace(self, told=_with(self.told, occasion))
@@ -76,63 +81,71 @@ class Incidents:
 
     def load(self, message: NotificationMessage) -> Incident:
         """Return the row of the message's tenant and pipeline, an empty one when there is none that makes sense."""
-        key = incident_key(message)
+        tenant_id, pipeline_id = message.tenant_id, message.pipeline_id
+        return self.read(incident_key(tenant_id, pipeline_id)) or Incident(tenant_id, pipeline_id)
+
+    def read(self, key: str) -> Incident | None:
+        """Return a row, ``None`` when there is none that makes sense."""
         text = self._store.get(key)
         if text is None:
-            return Incident()
+            return None
         try:
             row = json.loads(text)
             if row["v"] == SCHEMA_VERSION:
-                return Incident(*(tuple(map(str, row[name])) for name in ("told", "runs", "retried")))
+                return _incident(row)
             self._warn(f"ignoring {key}: it was written by another version")
-        except (ValueError, TypeError, KeyError, RecursionError):
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             self._warn(f"ignoring {key}: its content is not an incident")
-        return Incident()
+        return None
 
-    def told(self, message: NotificationMessage) -> None:
-        """Keep that a message's occasion was told, and for a task's failure that its run's was."""
+    def keep(
+        self,
+        message: NotificationMessage,
+        change: Callable[[Incident], Incident],
+        now: float,
+        *,
+        alone: bool,
+    ) -> None:
+        """Change the row of a message's pipeline as it is now.
 
-        def change(incident: Incident) -> Incident:
-            incident = incident.with_told(message.occasion or "")
-            if message.is_tasks_failure and message.run_key:
-                incident = incident.with_run(message.run_key)
-            return incident
-
-        self._keep(message, change)
-
-    def retried(self, message: NotificationMessage) -> None:
-        """Keep that a task of a message's run was tried again."""
-        self._keep(message, lambda incident: incident.with_retried(message.run_key or ""))
-
-    def _keep(self, message: NotificationMessage, change: Callable[[Incident], Incident]) -> None:
-        """Change the row as it is now, until the change is still there a moment later."""
-        for _ in range(MAX_WRITES):
+        :param now: seconds since 1970.
+        :param alone: whether a claim, or that it matters little, keeps others from writing meanwhile; else the change
+            is written until it is still there a moment later.
+        """
+        for _ in range(1 if alone else MAX_WRITES):
             incident = self.load(message)
             changed = change(incident)
             if changed == incident:
                 return
-            self._save(message, changed)
-            self._sleep(random.uniform(*SETTLING_SECONDS))  # noqa: S311 - not a secret
+            self._save(replace(changed, written_at=now))
+            if not alone:
+                self._sleep(random.uniform(*SETTLING_SECONDS))  # noqa: S311 - not a secret
 
-    def _save(self, message: NotificationMessage, incident: Incident) -> None:
-        row = {
-            "v": SCHEMA_VERSION,
-            "told": incident.told,
-            "runs": incident.runs,
-            "retried": incident.retried,
-        }
-        self._store.put(incident_key(message), json.dumps(row))
+    def _save(self, incident: Incident) -> None:
+        key = incident_key(incident.tenant_id, incident.pipeline_id)
+        self._store.put(key, json.dumps({"v": SCHEMA_VERSION, **asdict(incident)}))
 
-
-def incident_key(message: NotificationMessage) -> str:
-    """Return the key of the row of a message's tenant and pipeline."""
-    return row_key("incident", message.tenant_id or ROOT, message.pipeline_id or NONE)
+    def delete(self, tenant_id: str | None, pipeline_id: str | None) -> None:
+        """Forget what was told of a pipeline."""
+        self._store.delete(incident_key(tenant_id, pipeline_id))
 
 
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def incident_key(tenant_id: str | None, pipeline_id: str | None) -> str:
+    """Return the key of the row of a tenant's pipeline."""
+    return scope_key("incident", tenant_id, pipeline_id)
+
+
+def _incident(row: dict[str, Any]) -> Incident:
+    return Incident(
+        tenant_id=row["tenant_id"],
+        pipeline_id=row["pipeline_id"],
+        told=tuple(map(str, row["told"])),
+        runs=tuple(map(str, row["runs"])),
+        retried=tuple(map(str, row["retried"])),
+        written_at=float(row["written_at"]),
+    )
 
 
 def _with(entries: tuple[str, ...], text: str) -> tuple[str, ...]:
-    entry = _hash(text)
+    entry = short_hash(text)
     return entries if entry in entries else (*entries, entry)[-MAX_ENTRIES:]

@@ -21,12 +21,19 @@ ROOT = "_root"
 NONE = "_none"
 """Stands for the missing pipeline."""
 MAX_PART = 64
-"""Characters of one part of a key: kind, event and three others stay within the 250 of Airflow's column."""
+"""Characters of one part of a key: kind, tenant and two others stay as they are."""
+MAX_KEY = 250
+"""Characters of Airflow's column."""
 _SAFE = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 class StateStore(Protocol):
-    """Keeps texts under keys. Every method raises ``StateUnavailable``; callers fail open."""
+    """Keeps texts under keys. Every method raises ``StateUnavailable``; callers fail open.
+
+    ``settle_seconds`` is longer than any write of another process takes to be read by this one.
+    """
+
+    settle_seconds: float
 
     def get(self, key: str) -> str | None: ...
 
@@ -37,23 +44,40 @@ class StateStore(Protocol):
     def keys(self, prefix: str) -> list[str]: ...
 
 
+def scope_key(kind: str, tenant_id: str | None, *scope: str | None) -> str:
+    """Return the key of a tenant's row; ``None`` stands for what is not known."""
+    return row_key(kind, tenant_id or ROOT, *(part or NONE for part in scope))
+
+
+def short_hash(text: str) -> str:
+    """Return what stands for a text where room is scarce."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
 def row_key(kind: str, *parts: str) -> str:
     """Return the key of a row: readable where its parts are safe and short, else with a hash in their place.
 
     Airflow puts a key into a URL path unquoted, and in multi-team mode refuses ``___``.
     """
-    return ":".join((PREFIX, kind, *map(_safe, parts)))
+    key = ":".join((PREFIX, kind, *map(_safe, parts)))
+    return key if len(key) <= MAX_KEY else f"{key[: MAX_KEY - 33]}~{_digest(key)}"
 
 
 def _safe(part: str) -> str:
     if _SAFE.fullmatch(part) and len(part) <= MAX_PART and "___" not in part:
         return part
     readable = re.sub(r"[^A-Za-z0-9.-]+", "-", part)[:30]
-    return f"{readable}~{hashlib.sha256(part.encode()).hexdigest()[:32]}"
+    return f"{readable}~{_digest(part)}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 class MemoryStateStore:
     """Keeps rows in this process; the oldest go when there are more than ``max_rows``."""
+
+    settle_seconds = 0.005
 
     def __init__(self, max_rows: int = 10_000) -> None:
         self._rows: OrderedDict[str, str] = OrderedDict()
@@ -89,6 +113,7 @@ class BoundedStateStore:
     def __init__(self, inner: StateStore, call: Caller) -> None:
         self._inner = inner
         self._call = call
+        self.settle_seconds = inner.settle_seconds
 
     def get(self, key: str) -> str | None:
         return self._bounded(f"read {key}", lambda: self._inner.get(key))

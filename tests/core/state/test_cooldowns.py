@@ -1,16 +1,28 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 
-from airflow_cloudact_notify.core.enums import NotificationEvent, NotificationSeverity
-from airflow_cloudact_notify.core.state.cooldowns import Cooldown, Cooldowns, cooldown_key
+from airflow_cloudact_notify.core.enums import NotificationSeverity
+from airflow_cloudact_notify.core.state.cooldowns import Claim, Cooldown, Cooldowns
 from airflow_cloudact_notify.core.state.store import MemoryStateStore
 from airflow_cloudact_notify.testing import make_message
 
-ROW = Cooldown(1_767_000_000.5, NotificationSeverity.ERROR)
+KEY = "cloudact_notify:cooldown:acme:pipeline_failure:sales"
+MESSAGE = make_message(severity="error", details={"rows": 5}, history=("+3 more",))
+CLAIM = Claim("0a1b", 1_767_000_015.0, NotificationSeverity.CRITICAL, MESSAGE)
+TOLD = Cooldown(MESSAGE, 1_767_000_000.5, 300, "cloudact_notify:held:acme:0:1")
+
+
+def told(**keys: object) -> str:
+    row = {"v": 2, "told": {"event": "system_error"}, "told_at": 1, "seconds": 1, "counted": ""}
+    return json.dumps(row | keys)
+
+
+def claimed(**keys: object) -> str:
+    claim = {"token": "1", "until": 1, "severity": "error", "message": {"event": "system_error"}}
+    return json.dumps({"v": 2, "claim": claim | keys})
 
 
 @pytest.fixture
@@ -28,47 +40,28 @@ def cooldowns(store: MemoryStateStore, warnings: list[str]) -> Cooldowns:
     return Cooldowns(store, warnings.append)
 
 
-def test_a_row_that_was_written_is_read(cooldowns: Cooldowns, warnings: list[str]) -> None:
-    cooldowns.start(make_message(), ROW)
-    assert cooldowns.load(make_message()) == ROW
-    assert warnings == []
-
-
-def test_there_is_no_row_before_one_was_written(cooldowns: Cooldowns, warnings: list[str]) -> None:
-    assert cooldowns.load(make_message()) is None
-    assert warnings == []
-
-
 @pytest.mark.parametrize(
-    "other",
+    "row",
     [
-        pytest.param({"tenant_id": "beta"}, id="another tenant"),
-        pytest.param({"tenant_id": None}, id="the root"),
-        pytest.param({"event": "pipeline_warning"}, id="another event"),
-        pytest.param({"pipeline_id": "stock"}, id="another pipeline"),
-        pytest.param({"pipeline_id": None}, id="no pipeline"),
-        pytest.param({"dedup_key": "orders"}, id="a dedup key"),
+        pytest.param(TOLD, id="told"),
+        pytest.param(Cooldown(claim=CLAIM), id="claimed for the first time"),
+        pytest.param(Cooldown(TOLD.told, TOLD.told_at, 300, TOLD.counted, CLAIM), id="claimed again"),
     ],
 )
-def test_another_tenant_event_pipeline_or_dedup_key_has_a_row_of_its_own(
-    cooldowns: Cooldowns, other: dict[str, Any]
+def test_a_row_that_was_written_is_read(cooldowns: Cooldowns, warnings: list[str], row: Cooldown) -> None:
+    cooldowns.save(KEY, row)
+    assert cooldowns.load(KEY) == row
+    assert warnings == []
+
+
+def test_there_is_no_row_before_one_was_written_nor_after_it_was_deleted(
+    cooldowns: Cooldowns, warnings: list[str]
 ) -> None:
-    cooldowns.start(make_message(), ROW)
-    assert cooldowns.load(make_message(**other)) is None
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        pytest.param({"pipeline_logging_id": "next run"}, id="another run"),
-        pytest.param({"task_id": "extract"}, id="another task"),
-        pytest.param({"title": "x", "message": "y", "details": {"a": 1}}, id="another text"),
-        pytest.param({"severity": "critical"}, id="another severity"),
-    ],
-)
-def test_repeats_within_a_pipeline_share_a_row(cooldowns: Cooldowns, other: dict[str, Any]) -> None:
-    cooldowns.start(make_message(), ROW)
-    assert cooldowns.load(make_message(**other)) == ROW
+    assert cooldowns.load(KEY) == Cooldown()
+    cooldowns.save(KEY, TOLD)
+    cooldowns.delete(KEY)
+    assert cooldowns.load(KEY) == Cooldown()
+    assert warnings == []
 
 
 @pytest.mark.parametrize(
@@ -81,32 +74,33 @@ def test_repeats_within_a_pipeline_share_a_row(cooldowns: Cooldowns, other: dict
         pytest.param("[]", id="list"),
         pytest.param('"v"', id="text"),
         pytest.param("{}", id="empty object"),
-        pytest.param('{"v": 1}', id="keys missing"),
-        pytest.param('{"v": 2, "delivered_at": 1, "severity": "error"}', id="another version"),
-        pytest.param('{"v": 1, "delivered_at": null, "severity": "error"}', id="no time"),
-        pytest.param('{"v": 1, "delivered_at": "soon", "severity": "error"}', id="time in words"),
-        pytest.param('{"v": 1, "delivered_at": 1%s, "severity": "error"}' % ("0" * 400), id="endless time"),
-        pytest.param('{"v": 1, "delivered_at": %s, "severity": "error"}' % ("9" * 5000), id="long number"),
-        pytest.param('{"v": 1, "delivered_at": 1, "severity": "bad"}', id="no such severity"),
+        pytest.param('{"v": 1, "delivered_at": 1, "severity": "error"}', id="another version"),
+        pytest.param('{"v": 2, "told": {}, "told_at": 1}', id="keys missing"),
+        pytest.param('{"v": 2, "told": {"event": "nonsense"}, "told_at": 1}', id="no such event"),
+        pytest.param(told(told_at=None), id="no time"),
+        pytest.param(told(told_at="soon"), id="time in words"),
+        pytest.param(told(told_at=10**400), id="endless time"),
+        pytest.param(
+            '{"v": 2, "told": {"event": "system_error"}, "told_at": %s}' % ("9" * 5000), id="long number"
+        ),
+        pytest.param('{"v": 2, "claim": null}', id="no claim"),
+        pytest.param(claimed(severity="bad"), id="no such severity"),
+        pytest.param(claimed(until="soon"), id="lease in words"),
+        pytest.param(claimed(message=5), id="claim without a message"),
         pytest.param("[" * 100_000, id="deep"),
     ],
 )
 def test_a_row_that_makes_no_sense_is_ignored_with_a_warning(
     store: MemoryStateStore, cooldowns: Cooldowns, warnings: list[str], text: str
 ) -> None:
-    store.put(cooldown_key(make_message()), text)
-    assert cooldowns.load(make_message()) is None
+    store.put(KEY, text)
+    assert cooldowns.load(KEY) == Cooldown()
     [warning] = warnings
-    assert cooldown_key(make_message()) in warning
+    assert KEY in warning
 
 
 def test_a_row_says_which_version_wrote_it(store: MemoryStateStore, cooldowns: Cooldowns) -> None:
-    cooldowns.start(make_message(), ROW)
-    [key] = store.keys("cloudact_notify:cooldown:")
-    assert json.loads(store.get(key) or "") == {"v": 1, "delivered_at": 1_767_000_000.5, "severity": "error"}
-
-
-@pytest.mark.parametrize("event", list(NotificationEvent))
-def test_the_longest_key_fits_airflows_column(event: NotificationEvent) -> None:
-    message = make_message(event=event, tenant_id="t" * 64, pipeline_id="p" * 250, dedup_key="d" * 250)
-    assert len(cooldown_key(message)) <= 250
+    cooldowns.save(KEY, Cooldown(TOLD.told, TOLD.told_at, 300, TOLD.counted, CLAIM))
+    row = json.loads(store.get(KEY) or "")
+    assert sorted(row) == ["claim", "counted", "seconds", "told", "told_at", "v"]
+    assert row["v"] == 2

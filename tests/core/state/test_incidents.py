@@ -1,15 +1,9 @@
-"""What a pipeline's row remembers, and what is left of it when others write it at the same instant."""
-
 from __future__ import annotations
 
-import json
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
-from airflow_cloudact_notify.core.enums import Lifecycle
-from airflow_cloudact_notify.core.errors import StateUnavailable
-from airflow_cloudact_notify.core.message import NotificationMessage
 from airflow_cloudact_notify.core.state.incidents import (
     MAX_ENTRIES,
     MAX_WRITES,
@@ -17,21 +11,25 @@ from airflow_cloudact_notify.core.state.incidents import (
     Incidents,
     incident_key,
 )
-from airflow_cloudact_notify.core.state.store import MemoryStateStore
+from airflow_cloudact_notify.core.state.outages import MAX_RUNS, Outage, OutageRows, outage_key
+from airflow_cloudact_notify.core.state.store import MemoryStateStore, short_hash
+from airflow_cloudact_notify.testing import make_message
 
-
-def failure(run_id: str, **fields: Any) -> NotificationMessage:
-    return NotificationMessage.model_validate(
-        {
-            "event": "pipeline_failure",
-            "pipeline_id": "sales",
-            "pipeline_logging_id": run_id,
-            "task_id": "load",
-            "lifecycle": Lifecycle.FAILURE,
-            "occasion": f"{run_id}, load",
-        }
-        | fields
-    )
+NOW = 1_767_000_000.0
+NONSENSE = [
+    "",
+    "nonsense",
+    "null",
+    "5",
+    "[]",
+    "{}",
+    '{"v": 99}',
+    '{"v": 1}',
+    '{"v": 2}',
+    '{"v": 2, "tenant_id": null, "pipeline_id": null, "told": 5, "runs": [], "retried": [], "written_at": 1}',
+    '{"v": 1, "tenant_id": null, "pipeline_id": "x", "task_id": null, "since": "soon"}',
+    "[" * 99_999,
+]
 
 
 @pytest.fixture
@@ -46,165 +44,119 @@ def warnings() -> list[str]:
 
 @pytest.fixture
 def incidents(store: MemoryStateStore, warnings: list[str]) -> Incidents:
-    return Incidents(store, warnings.append, lambda _: None)
+    return Incidents(store, warnings.append)
 
 
-def test_what_was_told_is_remembered(incidents: Incidents, warnings: list[str]) -> None:
-    incidents.told(failure("run"))
+@pytest.fixture
+def outages(store: MemoryStateStore, warnings: list[str]) -> OutageRows:
+    return OutageRows(store, warnings.append)
 
-    incident = incidents.load(failure("run"))
-    assert incident.has_told("run, load")
-    assert incident.has_told_of_run("run")
-    assert not incident.has_told("run, extract")
-    assert not incident.has_told_of_run("another")
-    assert not incident.has_retried("run")
+
+def test_what_was_told_of_a_pipeline_is_read_again(incidents: Incidents) -> None:
+    incidents.keep(
+        make_message(),
+        lambda row: row.with_told("try 1 of load").with_run("r1").with_retried("r2"),
+        NOW,
+        alone=True,
+    )
+    read = incidents.load(make_message(task_id="other"))
+    assert read.has_told("try 1 of load")
+    assert read.has_told_of_run("r1")
+    assert read.has_retried("r2")
+    assert not any((read.has_told("try 2 of load"), read.has_told_of_run("r2"), read.has_retried("r1")))
+    assert read.written_at == NOW
+    assert not incidents.load(make_message(pipeline_id="stock")).told
+    assert not incidents.load(make_message(tenant_id="beta")).told
+
+
+def test_a_row_remembers_the_newest() -> None:
+    incident = Incident()
+    for number in range(MAX_ENTRIES + 1):
+        incident = incident.with_told(str(number)).with_told("again and again")
+    assert len(incident.told) == MAX_ENTRIES
+    assert incident.has_told(str(MAX_ENTRIES))
+    assert not incident.has_told("0")
+
+
+def test_what_is_forgotten_is_gone(
+    store: MemoryStateStore, incidents: Incidents, outages: OutageRows
+) -> None:
+    incidents.keep(make_message(), lambda row: row.with_told("try 1"), NOW, alone=True)
+    incidents.delete("acme", "sales")
+    outages.save(Outage("acme", "sales", None, NOW))
+    outages.delete(Outage("acme", "sales", None, NOW))
+    assert store.keys("") == []
+
+
+@pytest.mark.parametrize("text", NONSENSE)
+def test_an_incident_that_makes_no_sense_is_ignored_with_a_warning(
+    store: MemoryStateStore, incidents: Incidents, warnings: list[str], text: str
+) -> None:
+    key = incident_key("acme", "sales")
+    store.put(key, text)
+    assert incidents.load(make_message()) == Incident("acme", "sales")
+    [warning] = warnings
+    assert key in warning
+
+
+@pytest.mark.parametrize("text", NONSENSE)
+def test_an_outage_that_makes_no_sense_is_ignored_with_a_warning(
+    store: MemoryStateStore, outages: OutageRows, warnings: list[str], text: str
+) -> None:
+    key = outage_key("acme", "sales", None)
+    store.put(key, text)
+    assert outages.read(key) is None
+    [warning] = warnings
+    assert key in warning
+
+
+def test_an_outage_is_read_as_it_was_written(outages: OutageRows, warnings: list[str]) -> None:
+    outage = Outage("acme", "sales", "load", NOW, NOW - 9, ("email", "slack"), ("a",), ("key",), NOW + 1)
+    outages.save(outage)
+    assert outages.read(outage.key) == outage
+    assert outage.mark == short_hash(outage.key)
+    assert outages.read(outage_key("acme", "sales", None)) is None
     assert warnings == []
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
-        pytest.param({"task_id": None}, id="a run's failure"),
-        pytest.param({"lifecycle": Lifecycle.RETRY}, id="a retry"),
-        pytest.param({"lifecycle": Lifecycle.SUCCESS}, id="a success"),
-        pytest.param({"lifecycle": Lifecycle.DEADLINE, "task_id": None}, id="a missed deadline"),
-        pytest.param({"pipeline_logging_id": None}, id="a failure of no run"),
-    ],
-)
-def test_only_a_tasks_failure_counts_for_its_run(incidents: Incidents, fields: dict[str, Any]) -> None:
-    incidents.told(failure("run", **fields))
-
-    assert incidents.load(failure("run")).runs == ()
-    assert incidents.load(failure("run")).has_told("run, load")
+def test_tasks_that_fail_at_one_instant_do_not_write_the_same_row(outages: OutageRows) -> None:
+    for task_id in (None, "load", "extract"):
+        outages.save(Outage("acme", "sales", task_id, NOW))
+    outages.save(Outage("acme", "sales2", None, NOW))
+    outages.save(Outage(None, "sales", None, NOW))
+    assert len(outages.of_pipeline("acme", "sales")) == 3
 
 
-@pytest.mark.parametrize("event", ["data_quality_failure", "rate_limit_exceeded", "system_error"])
-def test_a_tasks_failure_counts_whatever_its_event(incidents: Incidents, event: str) -> None:
-    incidents.told(failure("run", event=event))
-
-    assert incidents.load(failure("run")).has_told_of_run("run")
-
-
-def test_a_retry_is_remembered_of_its_run(incidents: Incidents) -> None:
-    incidents.retried(failure("run"))
-
-    incident = incidents.load(failure("run"))
-    assert incident == Incident(retried=incident.retried)
-    assert incident.has_retried("run")
-    assert not incident.has_retried("another")
+def test_an_outage_remembers_the_newest_runs(outages: OutageRows) -> None:
+    outage = Outage("acme", "sales", None, NOW, failed=tuple(map(str, range(MAX_RUNS + 5))))
+    outages.save(outage)
+    read = outages.read(outage.key)
+    assert read is not None
+    assert read.failed == outage.failed[5:]
 
 
-def test_a_run_that_was_cleared_is_another(incidents: Incidents) -> None:
-    incidents.told(failure("run"))
-    incidents.retried(failure("run"))
-
-    cleared = failure("run", clear_number=1)
-    incident = incidents.load(cleared)
-    assert cleared.run_key is not None
-    assert not incident.has_told_of_run(cleared.run_key)
-    assert not incident.has_retried(cleared.run_key)
+# --- others at the same instant
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
-        pytest.param({"tenant_id": "acme"}, id="another tenant"),
-        pytest.param({"pipeline_id": "stock"}, id="another pipeline"),
-        pytest.param({"pipeline_id": None}, id="no pipeline"),
-    ],
-)
-def test_another_tenant_and_another_pipeline_have_a_row_of_their_own(
-    incidents: Incidents, other: dict[str, Any]
-) -> None:
-    incidents.told(failure("run"))
-
-    assert incidents.load(failure("run", **other)) == Incident()
-
-
-def test_another_event_of_the_pipeline_shares_its_row(incidents: Incidents) -> None:
-    incidents.told(failure("run"))
-
-    assert incidents.load(failure("run", event="system_error", dedup_key="x")).has_told_of_run("run")
-
-
-def test_the_row_remembers_so_many_and_forgets_the_oldest(
-    incidents: Incidents, store: MemoryStateStore
-) -> None:
-    for number in range(MAX_ENTRIES + 10):
-        incidents.told(failure(f"run {number}"))
-        incidents.retried(failure(f"run {number}"))
-
-    incident = incidents.load(failure("any"))
-    assert (len(incident.told), len(incident.runs), len(incident.retried)) == (MAX_ENTRIES,) * 3
-    assert not incident.has_told_of_run("run 9")
-    assert incident.has_told_of_run("run 10")
-    assert incident.has_told(f"run {MAX_ENTRIES + 9}, load")
-    assert len(store.get(incident_key(failure("any"))) or "") < 4_000
-
-
-def test_names_from_a_pipeline_are_not_written_down(incidents: Incidents, store: MemoryStateStore) -> None:
-    incidents.told(failure("run of a secret customer"))
-
-    assert "secret" not in (store.get(incident_key(failure("any"))) or "")
-
-
-@pytest.mark.parametrize(
-    ("row", "why"),
-    [
-        pytest.param("", "is not an incident", id="empty"),
-        pytest.param("no json", "is not an incident", id="text"),
-        pytest.param("[]", "is not an incident", id="list"),
-        pytest.param("null", "is not an incident", id="null"),
-        pytest.param("{}", "is not an incident", id="without a version"),
-        pytest.param('{"v": 1}', "is not an incident", id="without entries"),
-        pytest.param('{"v": 1, "told": 1, "runs": [], "retried": []}', "is not an incident", id="number"),
-        pytest.param("[" * 100_000, "is not an incident", id="nested without end"),
-        pytest.param('{"v": 2, "told": {}}', "was written by another version", id="another version"),
-    ],
-)
-def test_a_row_that_makes_no_sense_is_ignored_with_a_warning_and_replaced(
-    incidents: Incidents, store: MemoryStateStore, warnings: list[str], row: str, why: str
-) -> None:
-    store.put(incident_key(failure("run")), row)
-
-    assert incidents.load(failure("run")) == Incident()
-    assert [why in warning for warning in warnings] == [True]
-    incidents.told(failure("run"))
-    assert json.loads(store.get(incident_key(failure("run"))) or "")["v"] == 1
-
-
-class Down(MemoryStateStore):
-    def get(self, key: str) -> str | None:
-        raise StateUnavailable(f"read {key}", "no answer")
-
-
-def test_a_store_that_does_not_answer_is_the_callers_matter() -> None:
-    incidents = Incidents(Down(), print)
-    for call in (incidents.load, incidents.told, incidents.retried):
-        with pytest.raises(StateUnavailable):
-            call(failure("run"))
-
-
-# Others at the same instant
+def told(store: MemoryStateStore, run: str, sleep: Callable[[float], None]) -> None:
+    Incidents(store, print, sleep).keep(make_message(), lambda row: row.with_run(run), NOW, alone=False)
 
 
 def test_an_entry_that_another_reporter_has_overwritten_is_written_once_more() -> None:
-    store = MemoryStateStore()
-    others = MemoryStateStore()
-    Incidents(others, print, lambda _: None).told(failure("other run"))
-    theirs = others.get(incident_key(failure("other run")))
-    moments = iter([theirs])
+    store, others = MemoryStateStore(), MemoryStateStore()
+    told(others, "other run", lambda _: None)
+    key = incident_key("acme", "sales")
+    moments = iter([others.get(key)])
 
     def overwritten_once(_: float) -> None:
         """Stand for a reporter that had read the row before ours was in it."""
         if (row := next(moments, None)) is not None:
-            store.put(incident_key(failure("own run")), row)
+            store.put(key, row)
 
-    Incidents(store, print, overwritten_once).told(failure("own run"))
+    told(store, "own run", overwritten_once)
 
-    incident = Incidents(store, print).load(failure("own run"))
+    incident = Incidents(store, print).load(make_message())
     assert incident.has_told_of_run("own run")
-    assert incident.has_told("own run, load")
     assert incident.has_told_of_run("other run")
 
 
@@ -214,9 +166,9 @@ def test_a_row_that_never_keeps_what_is_written_does_not_keep_its_reporter() -> 
 
     def lost(seconds: float) -> None:
         sleeps.append(seconds)
-        store.delete(incident_key(failure("run")))
+        store.delete(incident_key("acme", "sales"))
 
-    Incidents(store, print, lost).told(failure("run"))
+    told(store, "run", lost)
 
     assert len(sleeps) == MAX_WRITES
 
@@ -225,5 +177,13 @@ def test_what_is_known_already_is_not_written_again() -> None:
     store = MemoryStateStore()
     sleeps: list[float] = []
     for _ in range(2):
-        Incidents(store, print, sleeps.append).told(failure("run"))
+        told(store, "run", sleeps.append)
     assert len(sleeps) == 1
+
+
+def test_who_is_alone_does_not_look_again() -> None:
+    sleeps: list[float] = []
+    incidents = Incidents(MemoryStateStore(), print, sleeps.append)
+    incidents.keep(make_message(), lambda row: row.with_run("run"), NOW, alone=True)
+    assert sleeps == []
+    assert incidents.load(make_message()).has_told_of_run("run")

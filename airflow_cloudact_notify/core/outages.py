@@ -1,0 +1,226 @@
+"""From a pipeline's first failure to its recovery: what was told, to whom, and how often it failed meanwhile.
+
+State fails open: what cannot be read or written is remarked.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from airflow_cloudact_notify.core import policy
+from airflow_cloudact_notify.core.enums import Lifecycle, NotificationProvider, SuppressionReason
+from airflow_cloudact_notify.core.errors import StateUnavailable
+from airflow_cloudact_notify.core.message import NotificationMessage
+from airflow_cloudact_notify.core.policy import Held, Plan
+from airflow_cloudact_notify.core.state.cooldowns import Cooldowns
+from airflow_cloudact_notify.core.state.held import HeldReports, Tally, held_prefix, millis, parsed
+from airflow_cloudact_notify.core.state.incidents import Incident, Incidents
+from airflow_cloudact_notify.core.state.outages import Outage, OutageRows, outage_key
+from airflow_cloudact_notify.core.state.store import StateStore, short_hash
+
+_SILENT = (SuppressionReason.SWITCHED_OFF, SuppressionReason.NOTHING_ENABLED)
+MAX_DELETED = 20
+"""Held rows that a callback deletes when it ends an outage; maintenance deletes the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """An outage that has ended.
+
+    :param failed_runs: how many runs failed while it lasted.
+    :param tally: what was held back meanwhile, and is not told yet.
+    """
+
+    outage: Outage
+    failed_runs: int
+    tally: Tally | None = None
+
+
+class Outages:
+    """Reads and writes incident and outage rows for messages.
+
+    :param remark: takes a sentence for a person.
+    :param clock: seconds since 1970.
+    :param sleep: waits until what was written can be looked at.
+    """
+
+    def __init__(
+        self,
+        store: StateStore,
+        remark: Callable[[str], Any],
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._incidents = Incidents(store, remark, sleep)
+        self._rows = OutageRows(store, remark)
+        self._held = HeldReports(store)
+        self._cooldowns = Cooldowns(store, remark)
+        self._remark = remark
+        self._clock = clock
+
+    def already_told(self, message: NotificationMessage) -> Held | None:
+        """Return why a message adds nothing to what was told.
+
+        :raises StateUnavailable: when the state does not answer.
+        """
+        return policy.already_told(message, self._incidents.load(message))
+
+    def told(
+        self, message: NotificationMessage, plan: Plan, to: Iterable[NotificationProvider], now: float
+    ) -> None:
+        """Keep that a message was told, and that something is broken if it told so.
+
+        The rows are read again: others may have written them while the message was on its way.
+
+        :raises StateUnavailable: when the state does not answer.
+        """
+
+        def change(incident: Incident) -> Incident:
+            if message.occasion:
+                incident = incident.with_told(message.occasion)
+            if message.is_tasks_failure and message.run_key:
+                incident = incident.with_run(message.run_key)
+            return incident
+
+        if message.is_failure:
+            self._rows.save(self._with_failure(message, plan, to, now))
+        if policy.is_told_once(message) or message.is_tasks_failure:
+            self._incidents.keep(message, change, now, alone=plan.cooldown_seconds > 0)
+
+    def failures(self, message: NotificationMessage, plan: Plan) -> int:
+        """Return how many runs in a row have failed, this one's included."""
+        try:
+            outage = self._rows.read(_key_of_failure(message, plan))
+            failed = _failed_runs(outage, self._held_keys(outage)) if outage else set()
+        except StateUnavailable as error:
+            self._remark(f"how often it has failed before is not known: {error}")
+            return 1
+        return len(failed | {_run(message)})
+
+    def mark(self, message: NotificationMessage, plan: Plan) -> str:
+        """Return what stands for a failure's outage in the keys of held reports, nothing for another message."""
+        return short_hash(_key_of_failure(message, plan)) if message.is_failure else ""
+
+    def is_open(self, message: NotificationMessage) -> bool:
+        """Return whether what a recovery tells the end of is still kept as broken.
+
+        :raises StateUnavailable: when the state does not answer.
+        """
+        return self._rows.read(_key_of_success(message)) is not None
+
+    def ended_by(self, message: NotificationMessage) -> Recovered | None:
+        """Return the outage that a success ends; one whose newest failed run is newer goes on."""
+        began = message.run_began_at.timestamp() if message.run_began_at else None
+        try:
+            outage = self._rows.read(_key_of_success(message))
+            if outage is None:
+                return None
+            held = self._held_keys(outage)
+            newest = max([outage.last_run_at, *(parsed(key).began for key in held)])
+            if began is not None and millis(began) < millis(newest):
+                return None
+            return Recovered(outage, len(_failed_runs(outage, held)), self._untold(outage, held))
+        except StateUnavailable as error:
+            self._remark(f"whether something has recovered is not known: {error}")
+            return None
+
+    def close(self, outage: Outage) -> None:
+        """Forget an outage, what belongs to it, and when nothing is broken any more, what was told of its runs."""
+        tenant_id, pipeline_id = outage.tenant_id, outage.pipeline_id
+        try:
+            # The outage goes first: other reporters of its end then see that it was told.
+            self._rows.delete(outage)
+            self._cooldowns.delete(policy.recovery_key(tenant_id, pipeline_id, outage.task_id))
+            for cooldown in outage.cooldowns:
+                self._end_cooldown(cooldown, outage)
+            if not self._rows.of_pipeline(tenant_id, pipeline_id):
+                self._incidents.delete(tenant_id, pipeline_id)
+        except StateUnavailable as error:
+            self._remark(f"the end of the outage could not be kept, so it may be told again: {error}")
+
+    def retried(self, message: NotificationMessage, plan: Plan) -> None:
+        """Keep that a task of the run was tried again: the run's success will say so, where anything is said at all."""
+        run = message.run_key
+        if message.lifecycle is not Lifecycle.RETRY or not run or (plan.held and plan.held.reason in _SILENT):
+            return
+        try:
+            self._incidents.keep(message, lambda i: i.with_retried(run), self._clock(), alone=True)
+        except StateUnavailable as error:
+            self._remark(f"the retry could not be kept for the end of the run: {error}")
+
+    def has_retried(self, message: NotificationMessage) -> bool:
+        """Return whether a task of the message's run was tried again, as far as is known."""
+        try:
+            return self._incidents.load(message).has_retried(message.run_key or "")
+        except StateUnavailable as error:
+            self._remark(f"whether tasks were retried is not known: {error}")
+            return False
+
+    def _with_failure(
+        self, message: NotificationMessage, plan: Plan, to: Iterable[NotificationProvider], now: float
+    ) -> Outage:
+        task_id = policy.task_that_failed(message, plan.cooldown_scope)
+        outage = self._rows.read(_key_of_failure(message, plan)) or Outage(
+            message.tenant_id, message.pipeline_id, task_id, since=now
+        )
+        began = message.run_began_at.timestamp() if message.run_began_at else 0.0
+        cooldowns = (policy.cooldown_key(message, plan.cooldown_scope),) if plan.cooldown_seconds else ()
+        return replace(
+            outage,
+            last_run_at=max(outage.last_run_at, began),
+            alerted=tuple(sorted({*outage.alerted, *map(str, to)})),
+            failed=tuple(dict.fromkeys((*outage.failed, _run(message)))),
+            cooldowns=tuple(dict.fromkeys((*outage.cooldowns, *cooldowns))),
+            told_at=now,
+        )
+
+    def _held_keys(self, outage: Outage) -> list[str]:
+        """Return the held reports of an outage, the oldest first: a cooldown may be shared with other pipelines."""
+        keys = (key for row in outage.cooldowns for key in self._held.keys(row, outage.tenant_id))
+        return sorted((k for k in keys if parsed(k).mark == outage.mark), key=lambda k: parsed(k).at)
+
+    def _untold(self, outage: Outage, held: list[str]) -> Tally | None:
+        if not held:
+            return None
+        counted = {
+            held_prefix(row, outage.tenant_id): self._cooldowns.load(row).counted for row in outage.cooldowns
+        }
+        return self._held.sum_up([key for key in held if key > counted[key.rpartition(":")[0] + ":"]])
+
+    def _end_cooldown(self, key: str, outage: Outage) -> None:
+        """Delete a cooldown with its held reports; what is left over is kept as counted, for maintenance."""
+        held = self._held.keys(key, outage.tenant_id)
+        own = [k for k in held if parsed(k).mark == outage.mark]
+        for k in own[:MAX_DELETED]:
+            self._held.delete(k)
+        row = self._cooldowns.load(key)
+        if row.claim and policy.is_live(row.claim, self._clock()):
+            return  # it is failing again
+        if len(held) <= min(len(own), MAX_DELETED):
+            self._cooldowns.delete(key)
+            return
+        counted = max(row.counted, own[-1]) if len(own) == len(held) else row.counted
+        self._cooldowns.save(key, replace(row, told_at=0.0, counted=counted))
+
+
+def _key_of_failure(message: NotificationMessage, plan: Plan) -> str:
+    task_id = policy.task_that_failed(message, plan.cooldown_scope)
+    return outage_key(message.tenant_id, message.pipeline_id, task_id)
+
+
+def _key_of_success(message: NotificationMessage) -> str:
+    # What is told by an explicit call is told of the pipeline, whichever task made the call.
+    explicit = message.is_success and message.lifecycle is None
+    return outage_key(message.tenant_id, message.pipeline_id, None if explicit else message.task_id)
+
+
+def _failed_runs(outage: Outage, held: Iterable[str]) -> set[str]:
+    """Return the runs of which a failure was told, and those whose was held back."""
+    return {*outage.failed, *(parsed(key).run for key in held)}
+
+
+def _run(message: NotificationMessage) -> str:
+    return short_hash(message.pipeline_logging_id or message.message_id)

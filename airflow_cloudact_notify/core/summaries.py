@@ -1,0 +1,66 @@
+"""Messages that sum up others: a recovery after failures, a digest of what was held back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from airflow_cloudact_notify.core.enums import NotificationEvent
+from airflow_cloudact_notify.core.message import MessageKind, NotificationMessage
+from airflow_cloudact_notify.core.rendering import duration
+from airflow_cloudact_notify.core.state.held import Tally
+from airflow_cloudact_notify.core.state.outages import Outage
+
+
+def more(tally: Tally) -> str:
+    """Return what a message says of the repeats that were held back before it."""
+    last = f", last: {tally.last}" if tally.last else ""
+    return f"+{tally.words} more since {_time(tally.first_at)}{last}"
+
+
+def recovery_of(
+    success: NotificationMessage, outage: Outage, failed_runs: int, tally: Tally | None, now: float
+) -> NotificationMessage:
+    """Return what tells that an outage is over, from the success that ended it.
+
+    A success that has something of its own to say (tasks failed, or were retried) goes on saying it.
+
+    :param failed_runs: how many runs failed.
+    :param tally: what was held back and is not told yet.
+    :param now: seconds since 1970.
+    """
+    runs = "1 failed run" if failed_runs == 1 else f"{failed_runs:,} failed runs"
+    over = f"Recovered after {duration(max(0.0, now - outage.since) * 1000)}, {runs}."
+    what = f"Task {outage.pipeline_id}.{outage.task_id}" if outage.task_id else str(outage.pipeline_id)
+    plain = success.event is NotificationEvent.PIPELINE_SUCCESS
+    told = {"title": f"Recovered: {what}", "message": over} if plain else {}
+    history = [*success.history, *(() if plain else (over,)), *((more(tally),) if tally else ())]
+    return success.model_copy(
+        update={
+            **told,
+            "kind": MessageKind.RECOVERY,
+            "task_id": outage.task_id,
+            "occasion": None,
+            "history": tuple(history),
+        }
+    )
+
+
+def digest_of(told: NotificationMessage, tally: Tally) -> NotificationMessage:
+    """Return what tells of the repeats that no later message has told of."""
+    reports = "1 more report" if tally.count == 1 else f"{tally.words} more reports"
+    return NotificationMessage(
+        kind=MessageKind.DIGEST,
+        tenant_id=told.tenant_id,
+        event=told.event,
+        severity=told.severity,
+        title=f"{reports}: {told.title}",
+        message=f"Held back since {_time(tally.first_at)} by the cooldown."
+        + (f" The last one: {tally.last}." if tally.last else ""),
+        pipeline_id=told.pipeline_id,
+        task_id=told.task_id,
+        dedup_key=told.dedup_key,
+    )
+
+
+def _time(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
