@@ -7,7 +7,7 @@ INSTALL := pip install --quiet --constraint constraints.txt
 SOURCES := airflow_cloudact_notify tests demo example_dags scenarios benchmarks load
 
 .DEFAULT_GOAL := help
-.PHONY: help demo scenarios test test-core test-airflow test-standalone check format constraints clean
+.PHONY: help demo scenarios load test test-core test-airflow test-standalone check format constraints clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -17,6 +17,10 @@ demo: $(ENV)/.ready ## Run a real Airflow and watch tenants' messages arrive
 
 scenarios: $(ENV)/.ready ## Kill and stop parts of a real Airflow, and count what is told (ten minutes)
 	$(ENV)/bin/python -m scenarios --write-docs
+
+load: $(ENV)/.ready ## Let many processes report one incident at one moment (half an hour)
+	$(ENV)/bin/python -m load.claims
+	$(ENV)/bin/python -m load.mapped
 
 test: test-core test-airflow test-standalone ## Run every test
 
