@@ -92,7 +92,7 @@ def test_a_cooldown_set_by_a_task_process_holds_in_another_and_in_the_dag_proces
     row = json.loads(
         played.outcome["cooldowns"][f"cloudact_notify:cooldown:{tenant}:pipeline_failure:{FAILING}"]
     )
-    assert row["delivered_at"] > 0
+    assert row["told_at"] > 0
 
 
 @pytest.mark.standalone
