@@ -12,7 +12,7 @@ from demo.received import Arrival, arrivals
 from demo.standalone import StandaloneAirflow
 from scenarios import probe
 
-OUR_LOGGER = "airflow_cloudact_notify.core.service"
+OUR_LOGGER = "airflow_cloudact_notify."
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Stage:
         for file in (self.airflow.home / "logs").glob(f"dag_id={dag_id}/run_id={run_id}/**/*.log"):
             for line in file.read_text(errors="replace").splitlines():
                 record = json.loads(line)
-                if record.get("logger") == OUR_LOGGER:
+                if str(record.get("logger")).startswith(OUR_LOGGER):
                     yield record["event"]
 
 
