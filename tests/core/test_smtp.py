@@ -196,8 +196,11 @@ def test_a_failure_on_the_way_has_its_reason(raised: Exception, reason: FailureR
 
 
 def test_a_good_bye_that_goes_wrong_changes_nothing() -> None:
-    with SmtpInbox() as inbox, smtp.connection(server(inbox.port), timeout=5) as client:
-        client.close()
+    with SmtpInbox() as inbox:
+        with smtp.connection(server(inbox.port), timeout=5) as client:
+            client.sendmail("a@example.com", ["b@example.com"], b"Subject: kept\r\n\r\n")
+            client.close()
+        assert [mail.recipients for mail in inbox.messages] == [("b@example.com",)]
 
 
 @pytest.mark.parametrize(
