@@ -23,6 +23,8 @@ from airflow_cloudact_notify import (
 from airflow_cloudact_notify.core import documents, references
 from airflow_cloudact_notify.core.config_store import ConfigStore, ResolvedConfig
 from airflow_cloudact_notify.core.errors import ConfigurationError
+from airflow_cloudact_notify.core.quiet_hours import QuietHoursConfig, QuietTimeConfig
+from airflow_cloudact_notify.core.silences import SilenceConfig
 from airflow_cloudact_notify.provider_info import get_provider_info
 from airflow_cloudact_notify.testing import FrozenClock, SlackInbox, SmtpInbox, make_message
 from tests.support import refused_port
@@ -141,6 +143,9 @@ def test_the_root_example_is_ready_and_shows_every_key(tmp_path):
     assert keys_of(SlackConfig) == document["slack"].keys()
     assert keys_of(NotificationRetryConfig) == document["retry_config"].keys()
     assert keys_of(EventTriggerConfig) == set().union(*document["event_triggers"])
+    assert keys_of(SilenceConfig) == document["silences"][0].keys()
+    assert keys_of(QuietHoursConfig) == document["quiet_hours"].keys()
+    assert keys_of(QuietTimeConfig) == set().union(*document["quiet_hours"]["times"])
 
 
 def test_the_tenant_example_is_ready_over_the_root_example(tmp_path):
@@ -193,6 +198,7 @@ def table_below(page: Path, heading: str) -> list[list[str]]:
         pytest.param("### `email`", EmailConfig, id="email"),
         pytest.param("### `slack`", SlackConfig, id="slack"),
         pytest.param("### `event_triggers`", EventTriggerConfig, id="event_triggers"),
+        pytest.param("### `quiet_hours`", QuietHoursConfig, id="quiet_hours"),
         pytest.param("### `retry_config`", NotificationRetryConfig, id="retry_config"),
     ],
 )

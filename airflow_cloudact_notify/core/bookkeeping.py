@@ -16,13 +16,14 @@ from typing import Any
 from airflow_cloudact_notify.core import policy
 from airflow_cloudact_notify.core.enums import NotificationProvider, SuppressionReason
 from airflow_cloudact_notify.core.errors import StateUnavailable
+from airflow_cloudact_notify.core.gates import GATES, Gatekeeper, Place, silenced
 from airflow_cloudact_notify.core.message import MessageKind, NotificationMessage
 from airflow_cloudact_notify.core.outages import Outages
 from airflow_cloudact_notify.core.policy import Held, Plan
 from airflow_cloudact_notify.core.state.control import Control
 from airflow_cloudact_notify.core.state.cooldowns import Claim, Cooldown, Cooldowns
 from airflow_cloudact_notify.core.state.held import HeldReports, parsed, uncounted
-from airflow_cloudact_notify.core.state.store import StateStore
+from airflow_cloudact_notify.core.state.store import StateStore, short_hash
 from airflow_cloudact_notify.core.summaries import more
 
 PASSES_TO_SETTLE = 2
@@ -47,6 +48,7 @@ class Claimed:
     :param found: the row as it was.
     :param settled_at: by ``time.monotonic``, when the last writer is known.
     :param counted: the key of the last held report that was counted.
+    :param place: its place in its tenant's hour.
     """
 
     key: str
@@ -58,6 +60,12 @@ class Claimed:
     found: Cooldown
     settled_at: float = 0.0
     counted: str = ""
+    place: Place | None = None
+
+    @property
+    def left_behind(self) -> NotificationMessage | None:
+        """What a killed reporter was telling."""
+        return self.told if self.interrupted else self.other
 
 
 class Bookkeeping:
@@ -79,6 +87,7 @@ class Bookkeeping:
         self._held = HeldReports(store)
         self._control = Control(store)
         self.outages = Outages(store, remark, clock, sleep)
+        self._gates = Gatekeeper(store, remark, clock)
         self._remark = remark
         self._clock = clock
         self._sleep = sleep
@@ -95,16 +104,17 @@ class Bookkeeping:
         try:
             row = self._cooldowns.load(key) if plan.cooldown_seconds else Cooldown()
             held = policy.cooling_down(row, plan, now) if plan.cooldown_seconds else None
-            if held and policy.is_about(row, message):
-                held = replace(held, counts=False)
             if held is None and policy.is_told_once(message):
                 held = self.outages.already_told(message)
         except StateUnavailable as error:
-            self._remark(f"sent without looking at what was told before: {error}")
+            return self._by_its_file(message, plan, error)
+        place = held or self._gated(message, plan, short_hash(f"{key} {row.told_at}"))
+        if isinstance(place, Held):
+            return replace(place, counts=False) if policy.is_about(row, message) else place
+        if not plan.cooldown_seconds:
             return None
-        if held or not plan.cooldown_seconds:
-            return held
-        return self._written(_claimed(key, row, message, now, lease), row, began)
+        claimed = replace(_claimed(key, row, message, now, lease), place=place)
+        return self._written(claimed, row, began)
 
     def settle(self, claimed: Claimed, plan: Plan, patience: float) -> Held | None:
         """Wait until the last writer is known, and return why the message is held back if it was another.
@@ -122,7 +132,11 @@ class Bookkeeping:
         except StateUnavailable as error:
             self._remark(f"sent without knowing whether another process does so too: {error}")
             lost = None
-        if lost is None and claimed.other:
+        if lost is None and claimed.place and (lost := self._gates.lost(claimed.place, plan)):
+            if claimed.left_behind:
+                self._count(claimed.left_behind, plan, lost.reason)
+            self._give_up(claimed)
+        elif lost is None and claimed.other:
             self._count(claimed.other, plan)
         elif lost and claimed.interrupted and claimed.other and not policy.is_about(row, claimed.told):
             # Something severer broke in: what the killed reporter told is not told any more.
@@ -146,10 +160,17 @@ class Bookkeeping:
             return claimed, ()
         return replace(claimed, counted=tally.last_key), (more(tally),)
 
-    def held(self, message: NotificationMessage, plan: Plan, held: Held) -> None:
-        """Keep that a message was held back because another told of it, so that it is counted."""
-        if held.counts and message.kind is MessageKind.ALERT and not self._is_echo(message):
-            self._count(message, plan)
+    def held(self, message: NotificationMessage, plan: Plan, held: Held) -> bool:
+        """Keep that a message was held back, so that it is counted, and a failure that nobody is told of now.
+
+        :returns: whether it may stay untold: what quiet hours hold back may not unless a later summary can tell it.
+        """
+        if not held.counts or message.kind is not MessageKind.ALERT or self._is_echo(message):
+            return True
+        is_kept = self._count(message, plan, held.reason)
+        if is_kept and held.reason in GATES:
+            self.outages.noticed(message, plan)
+        return is_kept or held.reason is not SuppressionReason.QUIET_HOURS
 
     def delivered(
         self,
@@ -171,6 +192,11 @@ class Bookkeeping:
         """Give a claim up: nobody took the message, so the next reporter need not wait."""
         if claimed.interrupted and claimed.other:
             self._count(claimed.told, plan)
+        self._give_up(claimed)
+
+    def _give_up(self, claimed: Claimed) -> None:
+        if claimed.place:
+            self._gates.leave(claimed.place)
         try:
             row = self._cooldowns.load(claimed.key)
             if row.claim is None or row.claim.token != claimed.claim.token:
@@ -240,12 +266,33 @@ class Bookkeeping:
         except StateUnavailable:
             return False
 
-    def _count(self, message: NotificationMessage, plan: Plan) -> None:
+    def _by_its_file(self, message: NotificationMessage, plan: Plan, error: StateUnavailable) -> Held | None:
+        """Return why a message is held back that the state knows nothing of: only somebody's word does that."""
+        if held := silenced(message, plan, plan.silences, self._clock()):
+            return held
+        self._remark(f"sent without looking at what was told before: {error}")
+        return None
+
+    def _gated(self, message: NotificationMessage, plan: Plan, mark: str) -> Held | Place | None:
+        """Return why a gate holds a message back, else its place in its tenant's hour."""
+        held = self._gates.holds(message, plan)
+        if held is None:
+            return self._gates.enter(message, plan, mark)
+        return held
+
+    def _count(
+        self,
+        message: NotificationMessage,
+        plan: Plan,
+        why: SuppressionReason = SuppressionReason.COOLDOWN,
+    ) -> bool:
         key, mark = policy.cooldown_key(message, plan.cooldown_scope), self.outages.mark(message, plan)
         try:
-            self._held.add(key, message, self._clock(), mark)
+            self._held.add(key, message, self._clock(), why, mark)
         except StateUnavailable as error:
             self._remark(f"that it was held back could not be kept: {error}")
+            return False
+        return True
 
 
 def _claimed(key: str, row: Cooldown, message: NotificationMessage, now: float, lease: float) -> Claimed:

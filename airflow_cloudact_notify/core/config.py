@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from airflow_cloudact_notify.core.enums import (
     DERIVED_FROM_FAILURE,
@@ -18,17 +18,14 @@ from airflow_cloudact_notify.core.enums import (
 from airflow_cloudact_notify.core.providers.base import DestinationConfig
 from airflow_cloudact_notify.core.providers.email import EmailConfig
 from airflow_cloudact_notify.core.providers.slack import SlackConfig
+from airflow_cloudact_notify.core.quiet_hours import QuietHoursConfig
+from airflow_cloudact_notify.core.section import Section
+from airflow_cloudact_notify.core.silences import SilenceConfig
 
 DEFAULT_COOLDOWN_SECONDS = 300
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", str_strip_whitespace=True, allow_inf_nan=False, hide_input_in_errors=True
-    )
-
-
-class EventTriggerConfig(_Section):
+class EventTriggerConfig(Section):
     """What to do about one event.
 
     ``cooldown_seconds`` left out means 300 for severities of warning and above and none for info; ``null`` or 0
@@ -56,7 +53,7 @@ def default_cooldown(severity: NotificationSeverity) -> int:
     return DEFAULT_COOLDOWN_SECONDS if severity >= NotificationSeverity.WARNING else 0
 
 
-class NotificationRetryConfig(_Section):
+class NotificationRetryConfig(Section):
     """How often one destination is tried, and how long to wait in between."""
 
     max_attempts: int = Field(default=3, ge=1, le=10)
@@ -65,7 +62,7 @@ class NotificationRetryConfig(_Section):
     exponential_backoff: bool = True
 
 
-class NotificationConfig(_Section):
+class NotificationConfig(Section):
     """One configuration file, a tenant's or the root's."""
 
     schema_: str | None = Field(default=None, alias="$schema")
@@ -79,6 +76,9 @@ class NotificationConfig(_Section):
     event_triggers: list[EventTriggerConfig] = []
     retry_config: NotificationRetryConfig = NotificationRetryConfig()
     notify_recovery: bool = True
+    max_per_hour: int | None = Field(default=None, ge=1)
+    quiet_hours: QuietHoursConfig | None = None
+    silences: list[SilenceConfig] = []
     timeout_seconds: float = Field(default=30, ge=5, le=120)
 
     @field_validator("event_triggers")

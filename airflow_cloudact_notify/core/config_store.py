@@ -25,6 +25,7 @@ from airflow_cloudact_notify.core.providers.base import BaseNotificationProvider
 from airflow_cloudact_notify.core.providers.email import EmailConfig
 from airflow_cloudact_notify.core.references import ASK, ReferenceRules
 from airflow_cloudact_notify.core.root import ROOT_FILE, ROOT_FOLDER, Layer, Root, RootSettings
+from airflow_cloudact_notify.core.silences import SilenceConfig
 
 __all__ = ["ConfigStore", "Layer", "ResolvedConfig", "check_tenant_id"]
 
@@ -205,6 +206,7 @@ class ConfigStore:
             own = self._finished(config, f"{name} over {root.source}", broken)
         else:
             own = self._finished(self._with_identity(config, call), name, broken)
+        own = self._with_silences(own, call)
         return _with_problems(own, root.problems + tuple(own.broken.values()))
 
     def _check_variables(self, document: Document, tenant_id: str, name: str, call: Caller) -> None:
@@ -245,6 +247,13 @@ class ConfigStore:
         # The keys do not count as set: a sender that the tenant's connection names goes first.
         complete = EmailConfig.model_construct(email.model_fields_set, **{**dict(email), **identity})
         return config.model_copy(update={"email": complete})
+
+    def _with_silences(self, own: ResolvedConfig, call: Caller) -> ResolvedConfig:
+        """Add the silences of the root's file: those hold for every tenant."""
+        of_root = self._root.file(call).document.get("silences", [])
+        silences = [*own.config.silences, *map(SilenceConfig.model_validate, of_root)]
+        unique = list(dict.fromkeys(silences))
+        return replace(own, config=own.config.model_copy(update={"silences": unique}))
 
     def _finished(
         self,

@@ -195,7 +195,13 @@ def _problem(model: type[BaseModel], details: Any, file: str) -> ConfigProblem:
     return ConfigProblem(file, key, _lowered(details["msg"]), _REMEDIES.get(kind, "Correct the value."))
 
 
+_MOMENT = 'Write it as "2026-01-31T22:00:00+01:00".'
 _REMEDIES = {
+    "missing": "Add it.",
+    "timezone_aware": _MOMENT,
+    "datetime_parsing": _MOMENT,
+    "datetime_from_date_parsing": _MOMENT,
+    "datetime_type": _MOMENT,
     "bool_parsing": "Use true or false.",
     "bool_type": "Use true or false.",
     "int_parsing": "Use a whole number without quotes.",

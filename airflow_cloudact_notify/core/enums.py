@@ -121,6 +121,9 @@ class SuppressionReason(StrEnum):
     COOLDOWN = "cooldown"
     BEING_TOLD = "being_told"
     ALREADY_TOLD = "already_told"
+    SILENCED = "silenced"
+    QUIET_HOURS = "quiet_hours"
+    MAX_PER_HOUR = "max_per_hour"
 
 
 class FailureReason(StrEnum):

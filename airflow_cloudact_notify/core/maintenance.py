@@ -10,35 +10,33 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 
 from airflow_cloudact_notify.core import policy
+from airflow_cloudact_notify.core.digests import forget, held_groups, is_live, send, send_digests
 from airflow_cloudact_notify.core.enums import Lifecycle, NotificationEvent
-from airflow_cloudact_notify.core.errors import InvalidTenantIdError
+from airflow_cloudact_notify.core.gates import GATES
 from airflow_cloudact_notify.core.message import MessageKind, NotificationMessage
 from airflow_cloudact_notify.core.service import NotificationService
 from airflow_cloudact_notify.core.state.control import Control
 from airflow_cloudact_notify.core.state.cooldowns import Cooldown, Cooldowns
-from airflow_cloudact_notify.core.state.held import LATE_SECONDS, MANY, HeldReports, parsed
+from airflow_cloudact_notify.core.state.held import MANY, HeldKey, parsed
 from airflow_cloudact_notify.core.state.incidents import Incidents
 from airflow_cloudact_notify.core.state.outages import Outage, OutageRows
-from airflow_cloudact_notify.core.state.store import PREFIX, StateStore, short_hash
-from airflow_cloudact_notify.core.summaries import digest_of
+from airflow_cloudact_notify.core.state.sends import Sends
+from airflow_cloudact_notify.core.state.silences import Silences
+from airflow_cloudact_notify.core.state.store import PREFIX, StateStore
 
 log = logging.getLogger(__name__)
 
 MEMORY_SECONDS = 7 * 86_400.0
 """How long it is remembered what was told of a pipeline in which nothing is broken, and what nobody could be told."""
 OUTAGE_SECONDS = 90 * 86_400.0
-"""How long after its last failure was told an outage without an end is remembered."""
+"""How long after its last failure was told an outage without an end is remembered, and what a gate held back."""
 UNDER_WAY = f"{PREFIX}:control:maintaining"
 LONGEST_RUN = 600.0
 """Seconds after which maintenance that did not end counts as killed."""
-
-FEW = 20
-"""Held rows that are read to find one that makes sense."""
 
 LatestSuccess = Callable[[str], datetime | None]
 """Takes a pipeline's id; returns when its newest successful run began."""
@@ -68,7 +66,7 @@ def maintain(service: NotificationService, latest_success: LatestSuccess, now: f
         cooldowns = dict(_cooldowns(state))
         done = Maintained(
             retold=_retell(service, cooldowns.values(), now),
-            digests=_digest(service, now),
+            digests=send_digests(service, now),
             recovered=_recover(service, latest_success),
             pruned=_prune(state, cooldowns, now),
         )
@@ -100,26 +98,7 @@ def _under_way(state: StateStore) -> tuple[float, str]:
 def _retell(service: NotificationService, cooldowns: Iterable[Cooldown], now: float) -> int:
     """Tell what reporters were telling when they were killed."""
     messages = (policy.abandoned(row, now) for row in cooldowns)
-    return sum(_was_told(service, message) for message in messages if message)
-
-
-def _digest(service: NotificationService, now: float) -> int:
-    """Tell of held reports that no later message counted, once their cooldown is over; delete those that are told."""
-    state, sent = service.state, 0
-    for keys in _held_groups(state):
-        about = _readable(state, keys)
-        if about is None:
-            continue  # rows of another version, or nonsense: they are deleted when they are old
-        cooldown_key, last = about
-        row = Cooldowns(state, log.warning).load(cooldown_key)
-        _forget(state, [key for key in keys if key <= row.counted])
-        fresh = [key for key in keys if key > row.counted and 0 < parsed(key).at <= now - LATE_SECONDS]
-        tally = HeldReports(state).sum_up(fresh)
-        if tally and not _is_live(row, now) and _was_told(service, digest_of(row.told or last, tally)):
-            sent += 1
-            _count(state, cooldown_key, tally.last_key)
-            _forget(state, fresh)
-    return sent
+    return sum(bool(send(service, message)) for message in messages if message)
 
 
 def _recover(service: NotificationService, latest_success: LatestSuccess) -> int:
@@ -138,13 +117,14 @@ def _recover(service: NotificationService, latest_success: LatestSuccess) -> int
             lifecycle=Lifecycle.SUCCESS,
             run_began_at=began,
         )
-        _was_told(service, success)
+        send(service, success)
         ended += rows.read(outage.key) is None
     return ended
 
 
 def _prune(state: StateStore, cooldowns: Mapping[str, Cooldown], now: float) -> int:
-    """Delete cooldowns that are over, outages without an end, what is remembered of sound pipelines, old held rows.
+    """Delete cooldowns that are over, outages without an end, what is remembered of sound pipelines, old held rows,
+    what was sent in earlier hours, silences that are over.
 
     :param cooldowns: the rows as they were when maintenance began.
     """
@@ -160,27 +140,28 @@ def _prune(state: StateStore, cooldowns: Mapping[str, Cooldown], now: float) -> 
         if incident is None or now - incident.written_at > MEMORY_SECONDS:
             old.append(key)
     surplus: list[str] = []
-    for keys in _held_groups(state):
+    for keys in held_groups(state):
         # The first one stays: it says since when.
         surplus += keys[1 : len(keys) - MANY + 1] if len(keys) > MANY else []
-        surplus += [key for key in keys if now - parsed(key).at > MEMORY_SECONDS and key not in surplus]
-    _forget(state, surplus)
-    for key in (*over, *old):
+        surplus += [key for key in keys if _is_old(parsed(key), now) and key not in surplus]
+    forget(state, surplus)
+    sent = Sends(state).over(now)
+    for key in (*over, *old, *sent):
         state.delete(key)
-    return len(over) + len(old) + len(surplus)
+    silences = Silences(state, log.warning).prune(now)
+    return len(over) + len(old) + len(surplus) + len(sent) + silences
 
 
-def _is_live(row: Cooldown, now: float) -> bool:
-    """Whether a row still holds repeats back: somebody is telling it, or its cooldown is not over."""
-    telling = row.claim is not None and policy.is_live(row.claim, now)
-    return telling or (row.told is not None and 0 <= now - row.told_at < row.seconds)
+def _is_old(held: HeldKey, now: float) -> bool:
+    """Whether nobody can be told of a held report any more; a silence may last for long."""
+    return now - held.at > (OUTAGE_SECONDS if held.why in GATES else MEMORY_SECONDS)
 
 
 def _is_over(row: Cooldown, now: float) -> bool:
     """Whether a row says nothing any more; what nobody could be told for a week is given up."""
     if row.claim and policy.abandoned(row, now) and now - row.claim.until <= MEMORY_SECONDS:
         return False
-    return not _is_live(row, now)
+    return not is_live(row, now)
 
 
 def _cooldowns(state: StateStore) -> Iterator[tuple[str, Cooldown]]:
@@ -194,47 +175,3 @@ def _outages(state: StateStore) -> Iterator[Outage]:
     for key in state.keys(f"{PREFIX}:outage:"):
         if (outage := rows.read(key)) is not None:
             yield outage
-
-
-def _held_groups(state: StateStore) -> Iterator[list[str]]:
-    """Return the keys of held reports, the oldest first, those of one cooldown together."""
-    for _, keys in groupby(sorted(state.keys(f"{PREFIX}:held:")), lambda key: key.rpartition(":")[0]):
-        yield list(keys)
-
-
-def _readable(state: StateStore, keys: list[str]) -> tuple[str, NotificationMessage] | None:
-    """Return what the newest row holds that makes sense, among the newest few."""
-    held = HeldReports(state)
-    return next((about for key in keys[: -FEW - 1 : -1] if (about := held.read(key))), None)
-
-
-def _was_told(service: NotificationService, message: NotificationMessage) -> bool:
-    try:
-        return service.send(message).delivered
-    except InvalidTenantIdError as error:
-        log.warning("not told: %s", error)
-        return False
-
-
-def _count(state: StateStore, cooldown_key: str, last_key: str) -> None:
-    """Keep what was counted while its rows are deleted, unless somebody is telling something: he counts anew."""
-    cooldowns = Cooldowns(state, log.warning)
-    row = cooldowns.load(cooldown_key)
-    if row.told and row.claim is None:
-        cooldowns.save(cooldown_key, replace(row, counted=max(row.counted, last_key)))
-
-
-def _forget(state: StateStore, held: list[str]) -> None:
-    """Delete held rows; the outages that they tell of remember their runs."""
-    if not held:
-        return
-    said = [parsed(key) for key in held]
-    rows = OutageRows(state, log.warning)
-    for key in state.keys(f"{PREFIX}:outage:"):
-        own = [about for about in said if about.mark == short_hash(key)]
-        if own and (outage := rows.read(key)):
-            failed = tuple(dict.fromkeys((*outage.failed, *(about.run for about in own))))
-            newest = max(outage.last_run_at, *(about.began for about in own))
-            rows.save(replace(outage, failed=failed, last_run_at=newest))
-    for key in held:
-        state.delete(key)

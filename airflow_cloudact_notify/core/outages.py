@@ -90,6 +90,22 @@ class Outages:
         if policy.is_told_once(message) or message.is_tasks_failure:
             self._incidents.keep(message, change, now, alone=plan.cooldown_seconds > 0)
 
+    def noticed(self, message: NotificationMessage, plan: Plan) -> None:
+        """Keep that something is broken which nobody is told of now: more of it in a row may be critical."""
+        if not message.is_failure:
+            return
+        try:
+            self._rows.save(self._with_failure(message, plan, (), self._clock()))
+        except StateUnavailable as error:
+            self._remark(f"that it failed could not be kept: {error}")
+
+    def forget(self, outage: Outage) -> None:
+        """Forget an outage that nobody was told of; what was held back of it is still to be counted."""
+        try:
+            self._rows.delete(outage)
+        except StateUnavailable as error:
+            self._remark(f"the end of the outage could not be kept: {error}")
+
     def failures(self, message: NotificationMessage, plan: Plan) -> int:
         """Return how many runs in a row have failed, this one's included."""
         try:

@@ -21,7 +21,9 @@ from airflow_cloudact_notify.core.enums import (
 )
 from airflow_cloudact_notify.core.errors import ConfigProblem
 from airflow_cloudact_notify.core.message import MessageKind, NotificationMessage
+from airflow_cloudact_notify.core.quiet_hours import QuietHoursConfig
 from airflow_cloudact_notify.core.rendering import duration
+from airflow_cloudact_notify.core.silences import SilenceConfig
 from airflow_cloudact_notify.core.state.cooldowns import Claim, Cooldown
 from airflow_cloudact_notify.core.state.incidents import Incident
 from airflow_cloudact_notify.core.state.store import scope_key
@@ -61,6 +63,9 @@ class Plan:
     cooldown_seconds: int = 0
     cooldown_scope: CooldownScope = CooldownScope.PIPELINE
     escalate_after: int | None = None
+    max_per_hour: int | None = None
+    quiet_hours: QuietHoursConfig | None = None
+    silences: tuple[SilenceConfig, ...] = ()
     held: Held | None = None
 
 
@@ -101,6 +106,9 @@ def plan(
         cooldown_seconds=_cooldown(message, trigger, severity),
         cooldown_scope=trigger.cooldown_scope if trigger else CooldownScope.PIPELINE,
         escalate_after=trigger.escalate_after if trigger else None,
+        max_per_hour=config.max_per_hour,
+        quiet_hours=config.quiet_hours,
+        silences=tuple(config.silences),
     )
 
 
@@ -146,6 +154,9 @@ def recovery(plan: Plan, config: NotificationConfig, alerted: Iterable[str]) -> 
         severity=plan.severity or NotificationSeverity.INFO,
         send_to=send_to,
         cooldown_seconds=RECOVERY_COOLDOWN if send_to else 0,
+        max_per_hour=config.max_per_hour,
+        quiet_hours=config.quiet_hours,
+        silences=tuple(config.silences),
     )
 
 

@@ -12,6 +12,7 @@ from airflow_cloudact_notify.core.config_store import ConfigStore, ResolvedConfi
 from airflow_cloudact_notify.core.delivery import Delivery, Terms
 from airflow_cloudact_notify.core.destinations import Destinations, Provider
 from airflow_cloudact_notify.core.enums import NotificationProvider
+from airflow_cloudact_notify.core.gates import last_place
 from airflow_cloudact_notify.core.message import NotificationMessage
 from airflow_cloudact_notify.core.policy import Held, Plan
 from airflow_cloudact_notify.core.report import DeliveryResult
@@ -49,7 +50,11 @@ class Sending:
         """Send a message unless something holds it back; then count it."""
         lease = policy.lease(self.resolved.config, self.budget.seconds)
         claimed = self.plan.held or self.books.claim(message, self.plan, lease)
-        sent = Sent(message, claimed) if isinstance(claimed, Held) else self._tell(message, claimed)
+        if isinstance(claimed, Held):
+            if self.books.held(message, self.plan, claimed):
+                return Sent(message, claimed)
+            claimed = None
+        sent = self._tell(message, claimed)
         if sent.held:
             self.books.held(message, self.plan, sent.held)
         return sent
@@ -75,8 +80,9 @@ class Sending:
         """Return what to tell, with what went before it."""
         claimed, history = self.books.history(claimed)
         again = (INTERRUPTED,) if claimed.interrupted else ()
+        full = (last_place(self.plan, claimed.place),) if claimed.place and claimed.place.is_last else ()
         told = claimed.told
-        return claimed, told.model_copy(update={"history": (*told.history, *again, *history)})
+        return claimed, told.model_copy(update={"history": (*told.history, *again, *history, *full)})
 
     def _prepared(self, message: NotificationMessage) -> tuple[list[Delivery], list[DeliveryResult]]:
         ready, unready = self.destinations.ready(self.plan.send_to, self.resolved, self.budget.call)

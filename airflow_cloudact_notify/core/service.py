@@ -122,6 +122,9 @@ class NotificationService(OriginalApi):
         if not self._enabled or not (asked_for or policy.may_end_an_outage(message, config)):
             return message, plan, None
         ended = books.outages.ended_by(message)
+        if ended and not ended.outage.alerted:
+            books.outages.forget(ended.outage)
+            ended = None
         if ended and config.notify_recovery:
             plan = policy.recovery(plan, config, ended.outage.alerted)
             now = self._clock()

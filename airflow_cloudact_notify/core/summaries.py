@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from airflow_cloudact_notify.core.enums import NotificationEvent
@@ -9,6 +10,9 @@ from airflow_cloudact_notify.core.message import MessageKind, NotificationMessag
 from airflow_cloudact_notify.core.rendering import duration
 from airflow_cloudact_notify.core.state.held import Tally
 from airflow_cloudact_notify.core.state.outages import Outage
+
+MAX_LINES = 20
+"""What an overview lists, one line for each kind of report."""
 
 
 def more(tally: Tally) -> str:
@@ -59,6 +63,31 @@ def digest_of(told: NotificationMessage, tally: Tally) -> NotificationMessage:
         pipeline_id=told.pipeline_id,
         task_id=told.task_id,
         dedup_key=told.dedup_key,
+    )
+
+
+def overview_of(
+    tenant_id: str | None, held: Sequence[tuple[NotificationMessage, Tally]]
+) -> NotificationMessage:
+    """Return what tells of all that a silence, quiet hours or a full hour held back from a tenant.
+
+    :param held: what repeats one another, together: the last report and the tally of all.
+    """
+    ordered = sorted(held, key=lambda one: (one[0].effective_severity.rank, one[1].count), reverse=True)
+    count, worst = sum(tally.count for _, tally in held), ordered[0][0]
+    lines = [
+        f"{tally.words} × {last.title}, last {_time(tally.last_at)}" for last, tally in ordered[:MAX_LINES]
+    ]
+    if rest := ordered[MAX_LINES:]:
+        lines.append(f"and {sum(tally.count for _, tally in rest):,} reports of {len(rest)} others")
+    since = _time(min(tally.first_at for _, tally in held))
+    return NotificationMessage(
+        kind=MessageKind.DIGEST,
+        tenant_id=tenant_id,
+        event=worst.event,
+        severity=worst.effective_severity,
+        title="1 report was held back" if count == 1 else f"{count:,} reports were held back",
+        message=f"Held back since {since}:\n" + "\n".join(f"- {line}" for line in lines),
     )
 
 

@@ -6,6 +6,7 @@ import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -253,7 +254,8 @@ class World:
     def counted(self) -> int:
         """How many reports the messages told of beside themselves."""
         texts = [" ".join((m.title, *m.history)) for _, m in self.told]
-        return sum(int(n) for text in texts for n in re.findall(r"\+?(\d+) more (?:since|report)", text))
+        counted = r"\+?(\d+) (?:more (?:since|report)|reports? was|reports? were)"
+        return sum(int(n) for text in texts for n in re.findall(counted, text))
 
     def maintain(self) -> None:
         maintain(self.service, lambda _: None, self.clock())
@@ -266,6 +268,25 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], World]:
     retry = {"max_attempts": 1}
     Folder(path).write(
         None, slack=slack(), default_provider="slack", event_triggers=triggers, retry_config=retry
+    )
+    return lambda: World(ConfigStore(str(path)))
+
+
+@pytest.fixture(scope="module")
+def gated_world(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], World]:
+    """One with quiet hours from 22:00 to 07:00, a silence for stock from 12:00 to 14:00, and three messages an hour."""
+    path: Path = tmp_path_factory.mktemp("configs")
+    who = {"created_by": "ann", "comment": "stocktaking"}
+    silence = {"pipeline": "stock", "starts_at": "2026-01-02T12:00:00Z", "ends_at": "2026-01-02T14:00:00Z"}
+    Folder(path).write(
+        None,
+        slack=slack(),
+        default_provider="slack",
+        retry_config={"max_attempts": 1},
+        event_triggers=[{"event": "pipeline_failure", "cooldown_seconds": SECONDS}],
+        quiet_hours={"timezone": "UTC", "times": [{"start": "22:00", "end": "07:00"}]},
+        silences=[silence | who],
+        max_per_hour=3,
     )
     return lambda: World(ConfigStore(str(path)))
 
@@ -323,6 +344,62 @@ def test_what_was_sent_and_what_was_held_back_add_up_and_all_of_it_is_told_once(
     assert here.counted() == held
     assert here.state.keys("cloudact_notify:held:") == []
     assert here.state.keys("cloudact_notify:cooldown:") == []
+
+
+hours = st.builds(
+    Step,
+    st.sampled_from([0.0, SECONDS + 1.0, 600.0, 3600.0, 4 * 3600.0]),
+    st.sampled_from(["sales", "stock", "returns", "staff"]),
+    alerts,
+    st.sampled_from(["delivered", "delivered", "delivered", "refused"]),
+)
+
+
+@many
+@given(sequence=st.lists(hours | st.just("maintenance"), max_size=25))
+def test_what_gates_hold_back_is_told_once_when_they_open(
+    gated_world: Callable[[], World], sequence: list[Step | str]
+) -> None:
+    here = gated_world()
+    outcomes = []
+    for step in sequence:
+        if isinstance(step, Step):
+            outcomes.append((step, here.clock(), here.tell(step)))
+        else:
+            here.maintain()
+    told = [message for _, message in here.told if message.kind == "alert"]
+    here.clock.advance(10 * 86_400 - here.clock() % 86_400 + 12 * 3600)
+    here.maintain()
+    assert here.counted() == [delivered for _, _, delivered in outcomes].count(None)
+    assert here.state.keys("cloudact_notify:held:") == []
+    assert here.state.keys("cloudact_notify:sent:") == []
+    assert len(told) == [delivered for _, _, delivered in outcomes].count(True)
+
+
+@many
+@given(sequence=st.lists(hours, max_size=25))
+def test_gates_let_nothing_through_that_they_hold_and_hold_nothing_that_may_go(
+    gated_world: Callable[[], World], sequence: list[Step]
+) -> None:
+    here = gated_world()
+    last: dict[str, tuple[float, NotificationSeverity]] = {}
+    sent: list[tuple[int, bool]] = []
+    for step in sequence:
+        here.clock.advance(step.after)
+        now, critical = here.clock(), step.severity is NotificationSeverity.CRITICAL
+        at, severity = last.get(step.pipeline, (float("-inf"), NotificationSeverity.INFO))
+        day, hour = divmod(now / 3600 - datetime(2026, 1, 2, tzinfo=UTC).timestamp() / 3600, 24)
+        held = (
+            (now - at < SECONDS and step.severity <= severity)
+            or (not critical and not 7 <= hour < 22)
+            or (step.pipeline == "stock" and day == 0 and 12 <= hour < 14)
+            or sent.count((int(now // 3600), critical)) >= 3
+        )
+        delivered = here.tell(Step(0.0, step.pipeline, step.severity, step.end))
+        assert (delivered is None) is held
+        if delivered:
+            last[step.pipeline] = now, step.severity
+            sent.append((int(now // 3600), critical))
 
 
 @many

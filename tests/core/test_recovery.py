@@ -287,7 +287,7 @@ def test_the_destinations_that_were_alerted_hear_of_the_recovery(storm: Storm) -
 # --- a state that fails
 
 
-RECOVERY_CALLS = 18
+RECOVERY_CALLS = 19
 """State calls of a recovery with one held report."""
 
 

@@ -10,6 +10,7 @@ import json
 import secrets
 from dataclasses import dataclass
 
+from airflow_cloudact_notify.core.enums import SuppressionReason
 from airflow_cloudact_notify.core.message import NotificationMessage
 from airflow_cloudact_notify.core.state.store import ROOT, StateStore, row_key, short_hash
 
@@ -38,12 +39,14 @@ class HeldKey:
     :param run: the short hash of its run.
     :param mark: the short hash of the outage that it tells of, empty when it tells of none.
     :param began: when its run began, in seconds since 1970; 0 when that is not known.
+    :param why: what held it back, a word of ``SuppressionReason``.
     """
 
     at: float = 0.0
     run: str = ""
     mark: str = ""
     began: float = 0.0
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,11 @@ class Tally:
     last_key: str
 
     @property
+    def last_at(self) -> float:
+        """When the last was, in seconds since 1970."""
+        return parsed(self.last_key).at
+
+    @property
     def words(self) -> str:
         """The count as a person reads it."""
         return f"{MANY:,}+" if self.count >= MANY else f"{self.count:,}"
@@ -72,9 +80,17 @@ class HeldReports:
     def __init__(self, store: StateStore) -> None:
         self._store = store
 
-    def add(self, cooldown_key: str, message: NotificationMessage, now: float, mark: str = "") -> None:
-        """Keep that a message was held back by a cooldown.
+    def add(
+        self,
+        cooldown_key: str,
+        message: NotificationMessage,
+        now: float,
+        why: SuppressionReason = SuppressionReason.COOLDOWN,
+        mark: str = "",
+    ) -> None:
+        """Keep that a message was held back.
 
+        :param cooldown_key: the key of the cooldown that it shares with its repeats.
         :param now: seconds since 1970, the row's place in the order.
         :param mark: the short hash of the outage that it tells of, empty when it tells of none.
         """
@@ -86,7 +102,7 @@ class HeldReports:
         }
         run = short_hash(message.pipeline_logging_id or message.message_id)
         began = millis(message.run_began_at.timestamp()) if message.run_began_at else 0
-        place = f"{millis(now):014d}-{run}-{mark or 0}-{began}-{secrets.token_hex(3)}"
+        place = f"{millis(now):014d}-{run}-{mark or 0}-{began}-{why}-{secrets.token_hex(3)}"
         self._store.put(held_prefix(cooldown_key, message.tenant_id) + place, json.dumps(row))
 
     def read(self, key: str) -> tuple[str, NotificationMessage] | None:
@@ -134,9 +150,10 @@ def uncounted(keys: list[str], counted: str, now: float) -> list[str]:
 def parsed(key: str) -> HeldKey:
     """Return what a row's key says, an empty one for a key that is none of ours."""
     parts = key.rpartition(":")[2].split("-")
-    if len(parts) != 5 or not (parts[0].isdecimal() and parts[3].isdecimal()):
+    if len(parts) != 6 or not (parts[0].isdecimal() and parts[3].isdecimal()):
         return HeldKey()
-    return HeldKey(int(parts[0]) / 1000, parts[1], parts[2] if parts[2] != "0" else "", int(parts[3]) / 1000)
+    at, run, mark, began, why, _ = parts
+    return HeldKey(int(at) / 1000, run, mark if mark != "0" else "", int(began) / 1000, why)
 
 
 def millis(seconds: float) -> int:

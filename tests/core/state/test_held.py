@@ -46,14 +46,16 @@ def test_the_keys_come_in_the_order_of_time(held: HeldReports) -> None:
 
 def test_the_key_says_when_which_run_and_what_is_broken(held: HeldReports) -> None:
     began = datetime(2026, 1, 1, 7, tzinfo=UTC)
-    held.add(KEY, make_message(pipeline_logging_id="r1", run_began_at=began), NOW + 0.25, "0a1b2c3d4e5f")
+    held.add(KEY, make_message(pipeline_logging_id="r1", run_began_at=began), NOW + 0.25, mark="0a1b2c3d4e5f")
     [key] = held.keys(KEY, "acme")
-    assert parsed(key) == HeldKey(NOW + 0.25, short_hash("r1"), "0a1b2c3d4e5f", began.timestamp())
+    assert parsed(key) == HeldKey(NOW + 0.25, short_hash("r1"), "0a1b2c3d4e5f", began.timestamp(), "cooldown")
     held.add(KEY, make_message(message_id="m1", pipeline_logging_id=None), NOW + 1)
-    assert parsed(held.keys(KEY, "acme")[1]) == HeldKey(NOW + 1, short_hash("m1"))
+    assert parsed(held.keys(KEY, "acme")[1]) == HeldKey(NOW + 1, short_hash("m1"), why="cooldown")
 
 
-@pytest.mark.parametrize("key", ["", "cloudact_notify:held:x:y:nonsense", "a:b-c-d-e-f", "a:1-c-d-x-f"])
+@pytest.mark.parametrize(
+    "key", ["", "cloudact_notify:held:x:y:nonsense", "a:b-c-d-e-f-g", "a:1-c-d-x-f-g", "a:1-c-d-1-f"]
+)
 def test_a_key_that_is_none_of_ours_says_nothing_and_is_not_counted(
     store: MemoryStateStore, held: HeldReports, key: str
 ) -> None:
