@@ -323,7 +323,9 @@ def test_a_run_that_succeeded_although_tasks_failed_names_them_and_no_more_than_
 
 @pytest.mark.parametrize("asked_for", [False, True], ids=["off", "on-without-cooldown"])
 @pytest.mark.parametrize("callback", ["on_execute_callback", "on_success_callback", "on_skipped_callback"])
-def test_info_costs_no_variable(tell_all, subjects, run_dag, variable_calls, callback, asked_for):
+def test_info_costs_no_variable_but_a_look_for_silences_if_it_is_sent(
+    tell_all, subjects, run_dag, variable_calls, callback, asked_for
+):
     from airflow.sdk.exceptions import AirflowSkipException
 
     tell_all(**({} if asked_for else {"event_triggers": []}))
@@ -332,7 +334,7 @@ def test_info_costs_no_variable(tell_all, subjects, run_dag, variable_calls, cal
     run_dag(one_task(make_dag("cheap"), error, **{callback: CloudActNotifier()}))
 
     assert len(subjects()) == (1 if asked_for else 0)
-    assert variable_calls == []
+    assert variable_calls == (["get control"] if asked_for else [])
 
 
 def test_a_runs_success_costs_two_reads_what_was_retried_and_what_was_broken(
