@@ -21,6 +21,7 @@ scenarios: $(ENV)/.ready ## Kill and stop parts of a real Airflow, and count wha
 load: $(ENV)/.ready ## Let many processes report one incident at one moment (half an hour)
 	$(ENV)/bin/python -m load.claims
 	$(ENV)/bin/python -m load.mapped
+	$(ENV)/bin/python -m load.gates
 
 test: test-core test-airflow test-standalone ## Run every test
 

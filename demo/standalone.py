@@ -166,6 +166,10 @@ class StandaloneAirflow:
         """Add an Airflow Variable."""
         self._change("POST", "/api/v2/variables", {"key": key, "value": value})
 
+    def delete_variable(self, key: str) -> None:
+        """Delete an Airflow Variable."""
+        self._change("DELETE", f"/api/v2/variables/{key}", {})
+
     def wait_for(self, what: str, look: Callable[[], T | None], timeout: float) -> T:
         """Call ``look`` until it returns something true, and return that.
 

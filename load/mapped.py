@@ -50,7 +50,7 @@ def _configure(folder: Path, inbox: SlackInbox) -> Path:
     file.parent.mkdir(parents=True)
     trigger = {"event": "pipeline_failure", "cooldown_seconds": COOLDOWN}
     slack = {"enabled": True, "webhook_url": inbox.url}
-    file.write_text(json.dumps({"default_provider": "slack", "slack": slack, "event_triggers": [trigger]}))
+    file.writetext_of(json.dumps({"default_provider": "slack", "slack": slack, "event_triggers": [trigger]}))
     return file.parents[1]
 
 
@@ -65,8 +65,8 @@ def _storm(airflow: StandaloneAirflow, inbox: SlackInbox, tasks: int, say: Progr
     expected = 1 + int(took // COOLDOWN)
     problems = [] if 1 <= alerts <= expected else [f"{alerts} messages, at most {expected} cooldowns"]
     time.sleep(COOLDOWN + 1)
-    _maintain(airflow, "after-the-storm")
-    told = [_text(payload) for payload in inbox.payloads]
+    maintain(airflow, "after-the-storm")
+    told = [text_of(payload) for payload in inbox.payloads]
     say(f"then: {told[alerts:]}")
     untold = held - _told_before(told[:alerts])
     if not any(f"{untold:,} more report" in text for text in told[alerts:]):
@@ -86,8 +86,8 @@ def _recovery(airflow: StandaloneAirflow, inbox: SlackInbox, say: Progress) -> l
     airflow.trigger("load_recovering", "third", {})
     airflow.wait_for_run("load_recovering", "third")
     airflow.wait_for("the recovery", lambda: len(inbox.payloads) >= before + 2 or None, 60)
-    _maintain(airflow, "after-the-recovery")
-    told = [_text(payload) for payload in inbox.payloads[before:]]
+    maintain(airflow, "after-the-recovery")
+    told = [text_of(payload) for payload in inbox.payloads[before:]]
     left = [key for key in airflow.variables(PREFIX) if "load_recovering" in key]
     say(f"fail, fail, success: {told}; rows left: {left}")
     if len(told) != 2 or "Recovered" not in told[1] or "2 failed runs" not in told[1]:
@@ -95,13 +95,13 @@ def _recovery(airflow: StandaloneAirflow, inbox: SlackInbox, say: Progress) -> l
     return [f"rows are left: {left}"] if left else []
 
 
-def _maintain(airflow: StandaloneAirflow, run_id: str) -> None:
+def maintain(airflow: StandaloneAirflow, run_id: str) -> None:
     airflow.wait_for_dag("load_maintenance")
     airflow.trigger("load_maintenance", run_id, {})
     airflow.wait_for_run("load_maintenance", run_id)
 
 
-def _text(payload: dict[str, Any]) -> str:
+def text_of(payload: dict[str, Any]) -> str:
     blocks = payload["attachments"][0]["blocks"]
     return " ".join([payload["text"], *(b["text"]["text"] for b in blocks if "text" in b)])
 
