@@ -33,8 +33,10 @@ from unittest import mock
 from airflow_cloudact_notify.core.errors import DeliveryError
 from airflow_cloudact_notify.core.message import NotificationMessage
 from airflow_cloudact_notify.core.providers.base import (
+    NO_PARTS,
     BaseNotificationProvider,
     DestinationConfig,
+    Parts,
     ProviderSettings,
     Receipt,
 )
@@ -111,7 +113,7 @@ class RecordingProvider(BaseNotificationProvider[RecordingConfig, NotificationMe
         self.messages: list[NotificationMessage] = []
         self._answers = deque(answers)
 
-    def render(self, message: NotificationMessage) -> NotificationMessage:
+    def render(self, message: NotificationMessage, parts: Parts = NO_PARTS) -> NotificationMessage:
         return message
 
     def send(self, payload: NotificationMessage, *, timeout: float) -> Receipt[NotificationMessage]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,9 @@ from airflow_cloudact_notify import (
 )
 from airflow_cloudact_notify.core import documents, references
 from airflow_cloudact_notify.core.config_store import ConfigStore, ResolvedConfig
+from airflow_cloudact_notify.core.custom import sandbox
+from airflow_cloudact_notify.core.custom.meter import Meter
+from airflow_cloudact_notify.core.custom.variables import variables
 from airflow_cloudact_notify.core.errors import ConfigurationError
 from airflow_cloudact_notify.core.quiet_hours import QuietHoursConfig, QuietTimeConfig
 from airflow_cloudact_notify.core.silences import SilenceConfig
@@ -32,7 +36,14 @@ from tests.support import refused_port
 HERE = Path(__file__).parent.parent
 CONFIGS = HERE / "configs"
 GUIDE = CONFIGS / "notifications" / "README.md"
-PAGES = (HERE / "README.md", HERE / "CONTRIBUTING.md", HERE / "docs" / "INTEGRATION_GUIDE.md", GUIDE)
+TEMPLATES = HERE / "docs" / "templates.md"
+PAGES = (
+    HERE / "README.md",
+    HERE / "CONTRIBUTING.md",
+    HERE / "docs" / "INTEGRATION_GUIDE.md",
+    TEMPLATES,
+    GUIDE,
+)
 ROOT = "notifications/config.json"
 ROOT_EXAMPLE = CONFIGS / "notifications" / "config.example.json"
 TENANT_EXAMPLE = CONFIGS / "notifications" / "tenant-config.example.json"
@@ -174,6 +185,34 @@ def test_json_in_the_documentation_is_a_whole_file_that_works(block, tmp_path):
     assert resolved.config.enabled_destinations()
     if tenant_id:
         assert f"{tenant_id}/notifications.json" in resolved.source
+
+
+# --- the templates
+
+
+def test_every_shipped_template_can_be_used_and_is_shown_in_the_documentation():
+    files = sorted(CONFIGS.rglob("*.j2"))
+    shown = re.findall(r"^```jinja\n(.*?)^```$", TEMPLATES.read_text(), re.MULTILINE | re.DOTALL)
+    assert sorted(file.read_text() for file in files) == sorted(shown)
+    for file in files:
+        sandbox.check(file.read_text())
+        assert sandbox.render(file.read_text(), variables(make_message()), Meter(time.monotonic() + 10)).text
+
+
+def test_the_example_tenant_follows_its_template(tmp_path):
+    shutil.copytree(CONFIGS, tmp_path / "configs")
+    with SlackInbox() as slack, SmtpInbox() as smtp:
+        document = json.loads(SHIPPED["acme_corp"].read_text())
+        document["slack"]["webhook_url"] = slack.url
+        document["email"] |= {"smtp_host": smtp.host, "smtp_port": smtp.port, "smtp_use_tls": False}
+        document["email"] |= {"from_email": "a@acmecorp.example"}
+        del document["email"]["smtp_username"], document["email"]["smtp_password"]
+        written(tmp_path / "configs", acme_corp=json.dumps(document))
+        service = NotificationService(tmp_path / "configs", allowed_webhook_hosts=[slack.host])
+        report = service.send(make_message(tenant_id="acme_corp", details={"error": "no rows"}))
+    assert (report.delivered, report.notes) == (True, ())
+    assert "> no rows" in json.dumps(slack.payloads[0]["attachments"][0]["blocks"])
+    assert smtp.messages[0].mail["Subject"] == "Error: load"
 
 
 # --- the tables

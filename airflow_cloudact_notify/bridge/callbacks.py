@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow_cloudact_notify.bridge import process
 from airflow_cloudact_notify.bridge.context import Context, Moment, lifecycle_of, look, moment_of
+from airflow_cloudact_notify.bridge.log_tail import log_tail
 from airflow_cloudact_notify.bridge.messages import RunHistory, message_of
 from airflow_cloudact_notify.bridge.settings import read_settings
 from airflow_cloudact_notify.bridge.tenants import tenant_of
@@ -53,6 +54,8 @@ def _notify(context: Context, wish: Wish, lifecycle: Lifecycle, budget: Budget) 
     history = RunHistory()
     if moment.of_run and lifecycle in (Lifecycle.SUCCESS, Lifecycle.FAILURE):
         history = _history(moment, lifecycle, tenant_id, service, budget)
+    if _is_failed_try(moment, lifecycle):
+        extra |= _log_tail(context, tenant_id, service, budget)
     message = message_of(context, moment, lifecycle, wish, tenant_id, history, extra)
     remember = lifecycle is not Lifecycle.DEADLINE or process.is_triggerer()
     if not remember:
@@ -97,6 +100,19 @@ def _tenant(
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's function must not cost the notification
         notes.append(f"told to the root instead: the tenant could not be found: {said(error)}")
         return None, {"tenant_id_refused": "(it could not be found)"}
+
+
+def _is_failed_try(moment: Moment, lifecycle: Lifecycle) -> bool:
+    return lifecycle in (Lifecycle.FAILURE, Lifecycle.RETRY) and not moment.of_run
+
+
+def _log_tail(
+    context: Context, tenant_id: str | None, service: NotificationService, budget: Budget
+) -> dict[str, Any]:
+    """Return the end of the task's log as a detail, when the configuration asks for it and it can be read here."""
+    lines = service.configs.resolve(tenant_id, budget.call).config.log_tail_lines
+    tail = log_tail(look(context, "ti", "task_instance"), lines) if lines else ""
+    return {"log_tail": tail} if tail else {}
 
 
 def _history(

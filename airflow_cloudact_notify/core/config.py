@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from airflow_cloudact_notify.core.enums import (
     DERIVED_FROM_FAILURE,
@@ -23,23 +24,47 @@ from airflow_cloudact_notify.core.section import Section
 from airflow_cloudact_notify.core.silences import SilenceConfig
 
 DEFAULT_COOLDOWN_SECONDS = 300
+MAX_LOG_TAIL_LINES = 50
+
+_TEMPLATE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+def _file_name(template: str) -> str:
+    if not _TEMPLATE.fullmatch(template):
+        raise ValueError(
+            "not a template's name; use up to 64 letters, digits, '_' and '-', without the ending of its files"
+        )
+    return template
+
+
+TemplateName = Annotated[str, AfterValidator(_file_name)]
+"""The name that a template's files share, without their ending: nothing that leads out of its folder."""
 
 
 class EventTriggerConfig(Section):
     """What to do about one event.
 
     ``cooldown_seconds`` left out means 300 for severities of warning and above and none for info; ``null`` or 0
-    means none. ``providers`` left out means the file's ``default_provider``.
+    means none. ``providers`` left out means the file's ``default_provider``. ``template_b`` takes the place of
+    ``template`` in ``template_b_ratio`` of the messages.
     """
 
     event: NotificationEvent
     enabled: bool = True
     severity: NotificationSeverity | None = None
     providers: list[NotificationProvider] | None = Field(default=None, min_length=1)
-    template: str | None = None
+    template: TemplateName | None = None
+    template_b: TemplateName | None = None
+    template_b_ratio: float = Field(default=0.5, ge=0, le=1)
     cooldown_seconds: int | None = Field(default=None, ge=0)
     cooldown_scope: CooldownScope = CooldownScope.PIPELINE
     escalate_after: int | None = Field(default=None, ge=2)
+
+    @model_validator(mode="after")
+    def _b_needs_a(self) -> Self:
+        if self.template_b and not self.template:
+            raise ValueError("template_b is the other of two; name the first with template")
+        return self
 
     def cooldown_for(self, severity: NotificationSeverity) -> int:
         """Return the seconds for which repeats are held back; 0 for none."""
@@ -76,6 +101,7 @@ class NotificationConfig(Section):
     event_triggers: list[EventTriggerConfig] = []
     retry_config: NotificationRetryConfig = NotificationRetryConfig()
     notify_recovery: bool = True
+    log_tail_lines: int = Field(default=0, ge=0, le=MAX_LOG_TAIL_LINES)
     max_per_hour: int | None = Field(default=None, ge=1)
     quiet_hours: QuietHoursConfig | None = None
     silences: list[SilenceConfig] = []

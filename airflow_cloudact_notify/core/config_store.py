@@ -97,8 +97,8 @@ class ConfigStore:
         path_opener: Callable[[str], Any] = open_path,
     ) -> None:
         self.configs_path = str(configs_path)
-        self._files = Files(path_opener(self.configs_path), is_remote="://" in self.configs_path, clock=clock)
-        self._root = Root(self._files, layers, env, clock)
+        self.files = Files(path_opener(self.configs_path), is_remote="://" in self.configs_path, clock=clock)
+        self._root = Root(self.files, layers, env, clock)
         self._rules = rules or ReferenceRules()
         self.allowed_webhook_hosts = allowed_webhook_hosts
         self._env = env
@@ -130,7 +130,7 @@ class ConfigStore:
         if not _TENANT_ID.fullmatch(tenant_id):
             return False
         try:
-            return self._files.read(_tenant_file(tenant_id), call).content is not None
+            return self.files.read(_tenant_file(tenant_id), call).content is not None
         except ConfigurationError:
             # What cannot be read is there.
             return True
@@ -138,17 +138,17 @@ class ConfigStore:
     def clear(self, tenant_id: str | None = None) -> None:
         """Forget what was read, of one tenant or of all."""
         if tenant_id is None:
-            self._files.forget()
+            self.files.forget()
             self._root.forget()
             self._resolved.clear()
         else:
-            self._files.forget(_tenant_file(tenant_id))
+            self.files.forget(tenant_id)
             self._resolved.pop(tenant_id, None)
 
     def _stamp(self, file: str, call: Caller) -> object:
         """Return what changes when a file does; while it cannot be read it is never the same."""
         try:
-            return self._files.read(file, call).stamp
+            return self.files.read(file, call).stamp
         except ConfigurationError:
             return object()
 
@@ -183,8 +183,8 @@ class ConfigStore:
 
         :raises ConfigurationError: when its file is no use.
         """
-        name = self._files.name(_tenant_file(tenant_id))
-        content = self._files.read(_tenant_file(tenant_id), call).content
+        name = self.files.name(_tenant_file(tenant_id))
+        content = self.files.read(_tenant_file(tenant_id), call).content
         if content is None:
             return None
         original = documents.parse(content, name)

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import tenacity
@@ -18,7 +19,12 @@ from airflow_cloudact_notify.core.enums import FailureReason, NotificationProvid
 from airflow_cloudact_notify.core.errors import DeliveryError
 from airflow_cloudact_notify.core.masking import mask
 from airflow_cloudact_notify.core.message import NotificationMessage
-from airflow_cloudact_notify.core.providers.base import BaseNotificationProvider, Receipt
+from airflow_cloudact_notify.core.providers.base import (
+    NO_PARTS,
+    BaseNotificationProvider,
+    Parts,
+    Receipt,
+)
 from airflow_cloudact_notify.core.report import DeliveryResult
 
 log = logging.getLogger(__name__)
@@ -56,9 +62,16 @@ def prepare(
     message: NotificationMessage,
     providers: Mapping[NotificationProvider, Provider],
     terms: Terms,
+    parts: Mapping[NotificationProvider, Parts] = MappingProxyType({}),
 ) -> list[Delivery]:
-    """Render a message for each destination. Nothing is sent yet."""
-    return [Delivery(message, name, provider, terms) for name, provider in providers.items()]
+    """Render a message for each destination. Nothing is sent yet.
+
+    :param parts: what a custom template made of the message.
+    """
+    return [
+        Delivery(message, name, provider, terms, parts.get(name, NO_PARTS))
+        for name, provider in providers.items()
+    ]
 
 
 def run(deliveries: Sequence[Delivery], budget: Budget) -> list[DeliveryResult]:
@@ -97,7 +110,12 @@ class Delivery:
     """One destination's part: what is still to be sent, how often it was tried, and who was not served."""
 
     def __init__(
-        self, message: NotificationMessage, name: NotificationProvider, provider: Provider, terms: Terms
+        self,
+        message: NotificationMessage,
+        name: NotificationProvider,
+        provider: Provider,
+        terms: Terms,
+        parts: Parts = NO_PARTS,
     ) -> None:
         self.name = name
         self._provider = provider
@@ -107,7 +125,7 @@ class Delivery:
         self._taken = False
         self._refused: dict[str, str] = {}
         self._deferred: Mapping[str, str] = {}
-        self._payload, self._mistake = self._rendered(message)
+        self._payload, self._mistake = self._rendered(message, parts)
 
     def run(self) -> DeliveryResult:
         """Try until it is taken, or trying makes no sense any more."""
@@ -131,10 +149,10 @@ class Delivery:
         why = f"no answer within the {seconds:g} s it may take" if self._attempts else "no time was left"
         return self._result(FailureReason.BUDGET_EXHAUSTED, why)
 
-    def _rendered(self, message: NotificationMessage) -> tuple[Any, str]:
+    def _rendered(self, message: NotificationMessage, parts: Parts) -> tuple[Any, str]:
         """Return the payload, or what went wrong: a mistake of ours is a result too, not the end of the callback."""
         try:
-            return self._provider.render(message), ""
+            return self._provider.render(message, parts), ""
         except Exception as error:  # noqa: BLE001
             return None, f"{type(error).__name__}: {error}"
 

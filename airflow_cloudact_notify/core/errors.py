@@ -5,6 +5,7 @@
         * ``InvalidTenantIdError``: the tenant id could not be a folder name
     * ``DeliveryError``: one attempt at one destination failed; raised by providers, turned into a result by delivery
     * ``DeliveryFailedError``: what ``NotificationReport.raise_for_failures()`` raises
+    * ``CustomTemplateError``: a custom template was refused, failed or was stopped; the built-in one takes its place
     * ``OutOfTimeError``: a call to Airflow did not answer within the callback's budget
     * ``DataQualityError``: for data checks to raise; its callback tells table and failed checks
     * ``StateUnavailable``: the state store could not be read or written; callers fail open
@@ -85,6 +86,10 @@ class DataQualityError(CloudActNotifyError):
     def __str__(self) -> str:
         checks = f": {', '.join(self.failed_checks)}" if self.failed_checks else ""
         return self.message or f"{self.table} did not pass its checks{checks}"
+
+
+class CustomTemplateError(CloudActNotifyError):
+    """A custom template was refused, failed, or was stopped."""
 
 
 class OutOfTimeError(CloudActNotifyError):

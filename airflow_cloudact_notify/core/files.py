@@ -83,12 +83,13 @@ class Files:
         self._seen[file] = version
         return version
 
-    def forget(self, file: str | None = None) -> None:
-        """Read one file, or all, anew next time."""
-        if file is None:
-            self._seen.clear()
-        else:
-            self._seen.pop(file, None)
+    def forget(self, folder: str | None = None) -> None:
+        """Read the files of one folder, or all, anew next time."""
+        self._seen = {
+            file: version
+            for file, version in self._seen.items()
+            if folder is not None and not file.startswith(f"{folder}/")
+        }
 
     def _look(self, file: str, seen: FileVersion | None) -> FileVersion:
         path, now = self._folder / file, self._clock()

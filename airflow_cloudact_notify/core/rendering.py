@@ -15,7 +15,7 @@ from airflow_cloudact_notify.core.message import MessageKind, NotificationMessag
 if TYPE_CHECKING:
     import jinja2
 
-CAUSE_KEYS = ("error", "exception", "error_message", "traceback")
+CAUSE_KEYS = ("error", "exception", "error_message", "log_tail", "traceback")
 """Details that are shown as the cause, in a block of fixed-width text, first come first."""
 MAX_CAUSE = 6_000
 MAX_FACT = 1_000

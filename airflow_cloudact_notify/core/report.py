@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_cloudact_notify.core.config_store import ResolvedConfig
+from airflow_cloudact_notify.core.custom.templates import CustomParts
 from airflow_cloudact_notify.core.enums import (
     FailureReason,
     NotificationProvider,
@@ -48,11 +49,15 @@ class DeliveryResult:
         return text
 
 
+_BUILT_IN = CustomParts()
+
+
 class NotificationReport(dict[NotificationProvider, DeliveryResult]):
     """Destination to ``DeliveryResult``, for one message.
 
     ``suppressed`` and ``reason`` say why nothing was sent when that was the decision; ``notes`` are remarks for a
-    person (a broken file, a state store that did not answer); ``config_source`` names the configuration used.
+    person (a broken file, a state store that did not answer); ``config_source`` names the configuration used,
+    ``custom`` the template and its arm, and where the built-in message took its place.
     """
 
     def __init__(
@@ -64,6 +69,7 @@ class NotificationReport(dict[NotificationProvider, DeliveryResult]):
         notes: Iterable[str] = (),
         suppressed: SuppressionReason | None = None,
         reason: str = "",
+        custom: CustomParts = _BUILT_IN,
     ) -> None:
         super().__init__((result.destination, result) for result in results)
         self.message = message
@@ -71,6 +77,7 @@ class NotificationReport(dict[NotificationProvider, DeliveryResult]):
         self.notes = tuple(notes)
         self.suppressed = suppressed
         self.reason = reason
+        self.custom = custom
 
     @property
     def delivered(self) -> bool:
@@ -90,6 +97,8 @@ class NotificationReport(dict[NotificationProvider, DeliveryResult]):
         told = "; ".join(str(result) for result in self.values())
         if self.suppressed:
             told = f"not sent ({self.suppressed}: {self.reason})"
+        elif self.custom.choice:
+            told += f", {self.custom}"
         return " ".join(f"{about}: {told or 'not sent'} [{self.config_source}]".split())
 
     def raise_for_failures(self) -> None:
@@ -110,6 +119,7 @@ class NotificationReport(dict[NotificationProvider, DeliveryResult]):
             "suppressed": str(self.suppressed) if self.suppressed else None,
             "reason": self.reason,
             "config_source": self.config_source,
+            "template": self.custom.to_dict(),
             "notes": list(self.notes),
             "destinations": {str(name): _result_dict(result) for name, result in self.items()},
         }
@@ -138,6 +148,7 @@ def report_on(
     held: Held | None,
     results: Iterable[DeliveryResult],
     remarks: Iterable[str],
+    custom: CustomParts = _BUILT_IN,
 ) -> NotificationReport:
     """Return the report on a message that was held back, or was sent with these results."""
     if held:
@@ -153,6 +164,7 @@ def report_on(
         notes=[*map(str, resolved.problems), *remarks],
         suppressed=held.reason if held else None,
         reason=held.why if held else "",
+        custom=custom,
     )
 
 

@@ -9,6 +9,7 @@ from airflow_cloudact_notify.core import delivery, policy
 from airflow_cloudact_notify.core.bookkeeping import Bookkeeping, Claimed
 from airflow_cloudact_notify.core.budget import Budget
 from airflow_cloudact_notify.core.config_store import ConfigStore, ResolvedConfig
+from airflow_cloudact_notify.core.custom.templates import CustomParts, custom_parts
 from airflow_cloudact_notify.core.delivery import Delivery, Terms
 from airflow_cloudact_notify.core.destinations import Destinations, Provider
 from airflow_cloudact_notify.core.enums import NotificationProvider
@@ -22,11 +23,15 @@ INTERRUPTED = "The process that told this first was interrupted: it may repeat."
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What came of a message: held back, or these results. ``message`` is what was told, with its history."""
+    """What came of a message: held back, or these results.
+
+    ``message`` is what was told, with its history, ``custom`` what a custom template made of it.
+    """
 
     message: NotificationMessage
     held: Held | None = None
     results: list[DeliveryResult] = field(default_factory=list)
+    custom: CustomParts = field(default_factory=CustomParts)
 
     @property
     def delivered(self) -> bool:
@@ -63,7 +68,7 @@ class Sending:
         told = message
         if claimed:
             claimed, told = self._with_history(claimed)
-        deliveries, unready = self._prepared(told)
+        deliveries, unready, custom = self._prepared(told)
         if claimed and (lost := self.books.settle(claimed, self.plan, self.budget.remaining_for_state())):
             return Sent(message, lost)
         if claimed and claimed.interrupted and claimed.other:
@@ -74,7 +79,8 @@ class Sending:
             self.books.delivered(told, self.plan, claimed, [r.destination for r in results if r])
         elif claimed:
             self.books.failed(claimed, self.plan)
-        return Sent(told, None, results)
+        self.remarks.extend(custom.remarks)
+        return Sent(told, None, results, custom)
 
     def _with_history(self, claimed: Claimed) -> tuple[Claimed, NotificationMessage]:
         """Return what to tell, with what went before it."""
@@ -84,13 +90,16 @@ class Sending:
         told = claimed.told
         return claimed, told.model_copy(update={"history": (*told.history, *again, *history, *full)})
 
-    def _prepared(self, message: NotificationMessage) -> tuple[list[Delivery], list[DeliveryResult]]:
+    def _prepared(
+        self, message: NotificationMessage
+    ) -> tuple[list[Delivery], list[DeliveryResult], CustomParts]:
         ready, unready = self.destinations.ready(self.plan.send_to, self.resolved, self.budget.call)
         if unready and not ready:
             ready, unready = self._in_their_place(message, unready)
         config = self.resolved.config
         terms = Terms(config.retry_config, config.timeout_seconds, self.budget, self.sleep)
-        return delivery.prepare(message, ready, terms), unready
+        custom = custom_parts(message, config.trigger(message.event), ready, self.configs.files, self.budget)
+        return delivery.prepare(message, ready, terms, custom.parts), unready, custom
 
     def _in_their_place(
         self, message: NotificationMessage, unready: list[DeliveryResult]

@@ -110,7 +110,7 @@ class NotificationService(OriginalApi):
         if ended and (_was_told(sent) or not _is_to_tell(plan, resolved.config)):
             books.outages.close(ended.outage)
         books.outages.retried(message, plan)
-        report = report_on(sent.message, resolved, plan, sent.held, sent.results, remarks)
+        report = report_on(sent.message, resolved, plan, sent.held, sent.results, remarks, sent.custom)
         _tell(report, remarks)
         return report
 

@@ -16,7 +16,10 @@ def test_files_are_read_from_a_url(configs, smtp, monkeypatch, tmp_path):
             "from_email": "a@example.com",
             "to_emails": ["data@acme.example"],
         },
+        event_triggers=[{"event": "pipeline_failure", "template": "short"}],
     )
+    (tmp_path / "configs/acme/templates").mkdir()
+    (tmp_path / "configs/acme/templates/short.subject.j2").write_text("{{ event }} of {{ tenant_id }}")
     monkeypatch.setenv("AIRFLOW__CLOUDACT_NOTIFY__CONFIGS_PATH", f"file://{tmp_path}/configs")
 
     report = NotificationHook().notify("pipeline_failure", tenant_id="acme")
@@ -24,3 +27,4 @@ def test_files_are_read_from_a_url(configs, smtp, monkeypatch, tmp_path):
     assert report.delivered
     assert report.config_source.startswith("file://")
     assert [m.recipients for m in smtp.messages] == [("data@acme.example",)]
+    assert smtp.messages[0].mail["Subject"] == "pipeline_failure of acme"

@@ -47,9 +47,33 @@ def test_the_defaults_are_those_of_the_original_system() -> None:
     assert trigger().providers is None
 
 
+NO_NAMES = ["../beta", "a/b", "a.html", ".", "", "-a", "a b", "a\nb", "ä", "a" * 65, "a\\b", "%2e", "~"]
+
+
+@pytest.mark.parametrize("key", ["template", "template_b"])
+@pytest.mark.parametrize("name", NO_NAMES)
+def test_a_templates_name_leads_out_of_no_folder(name: str, key: str) -> None:
+    with pytest.raises(ValidationError, match="not a template's name"):
+        trigger(**{"template": "plain", key: name})
+
+
+def test_a_trigger_may_name_two_templates_and_the_second_not_alone() -> None:
+    both = trigger(template="plain", template_b="loud_2-B")
+    assert (both.template, both.template_b, both.template_b_ratio) == ("plain", "loud_2-B", 0.5)
+    with pytest.raises(ValidationError, match="name the first with template"):
+        trigger(template_b="loud")
+
+
 @pytest.mark.parametrize(
     ("keys", "key"),
     [
+        pytest.param({"log_tail_lines": -1}, "log_tail_lines", id="less than no lines of a log"),
+        pytest.param({"log_tail_lines": 51}, "log_tail_lines", id="too many lines of a log"),
+        pytest.param(
+            {"event_triggers": [{"event": "system_error", "template_b_ratio": 1.01}]},
+            "ratio",
+            id="more than all",
+        ),
         pytest.param({"timeout_seconds": 4.9}, "timeout_seconds", id="time-out too short"),
         pytest.param({"timeout_seconds": 121}, "timeout_seconds", id="time-out too long"),
         pytest.param({"retry_config": {"max_attempts": 0}}, "max_attempts", id="no attempt"),

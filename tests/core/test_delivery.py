@@ -10,7 +10,7 @@ from airflow_cloudact_notify.core.delivery import deliver
 from airflow_cloudact_notify.core.enums import FailureReason, NotificationProvider, Outcome
 from airflow_cloudact_notify.core.errors import DeliveryError
 from airflow_cloudact_notify.core.message import NotificationMessage
-from airflow_cloudact_notify.core.providers.base import Receipt
+from airflow_cloudact_notify.core.providers.base import NO_PARTS, Parts, Receipt
 from airflow_cloudact_notify.testing import FrozenClock, RecordingProvider, make_message
 from tests.support import delivered, terms
 
@@ -39,7 +39,7 @@ def test_a_message_is_rendered_once_however_often_it_is_sent() -> None:
     class Counting(RecordingProvider):
         rendered = 0
 
-        def render(self, message: NotificationMessage) -> NotificationMessage:
+        def render(self, message: NotificationMessage, parts: Parts = NO_PARTS) -> NotificationMessage:
             self.rendered += 1
             return message
 
@@ -119,7 +119,7 @@ def test_what_was_taken_stays_delivered_when_the_remainder_fails(reason: Failure
 
 
 class Broken(RecordingProvider):
-    def render(self, message: NotificationMessage) -> NotificationMessage:
+    def render(self, message: NotificationMessage, parts: Parts = NO_PARTS) -> NotificationMessage:
         raise KeyError("no such template, password=hunter2")
 
 

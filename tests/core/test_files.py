@@ -132,8 +132,21 @@ def test_object_storage_is_asked_once_in_a_while() -> None:
     assert files.read("a").content == b"three"
     bucket.content = b"fifth"
     assert files.read("a").content == b"three"
-    files.forget("a")
+    files.forget("a folder")
+    assert files.read("a").content == b"three"
+    files.forget()
     assert files.read("a").content == b"fifth"
+
+
+def test_the_files_of_one_folder_are_forgotten_and_no_others() -> None:
+    bucket = Bucket()
+    files = Files(bucket, is_remote=True, clock=FrozenClock())
+    for file in ("acme/a", "acme/templates/b", "acme2/a"):
+        files.read(file)
+    bucket.content = b"three"
+    files.forget("acme")
+    contents = [files.read(file).content for file in ("acme/a", "acme/templates/b", "acme2/a")]
+    assert contents == [b"three", b"three", b"one"]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from typing import ClassVar
 from airflow_cloudact_notify.core.enums import FailureReason
 from airflow_cloudact_notify.core.errors import DeliveryError
 from airflow_cloudact_notify.core.message import NotificationMessage
-from airflow_cloudact_notify.core.providers.base import BaseNotificationProvider, DestinationConfig, Receipt
+from airflow_cloudact_notify.core.providers.base import BaseNotificationProvider, DestinationConfig, Parts, Receipt
 
 
 class NoticeboardConfig(DestinationConfig):
@@ -28,7 +28,7 @@ class NoticeboardConfig(DestinationConfig):
 
 
 class NoticeboardNotificationProvider(BaseNotificationProvider[NoticeboardConfig, str]):
-    def render(self, message: NotificationMessage) -> str:
+    def render(self, message: NotificationMessage, parts: Parts = {}) -> str:
         return f"{message.effective_severity}: {message.title}"
 
     def send(self, payload: str, *, timeout: float) -> Receipt[str]:

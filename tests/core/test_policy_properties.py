@@ -234,7 +234,7 @@ class World:
             configs=self.configs, state=self.state, clock=self.clock, settle=lambda _: None
         )
         provider = self.configs.resolve(None).providers[NotificationProvider.SLACK]
-        provider.render = lambda message: message  # type: ignore[method-assign]
+        provider.render = lambda message, parts: message  # type: ignore[method-assign]
         provider.send = self.receive  # type: ignore[method-assign]
 
     def receive(self, message: NotificationMessage, *, timeout: float) -> Receipt[NotificationMessage]:

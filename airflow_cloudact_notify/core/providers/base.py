@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import ClassVar, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, SecretStr, model_validator
@@ -61,6 +62,10 @@ def misconfigured(key: str, reason: str, remedy: str) -> ConfigurationError:
     return ConfigurationError(ConfigProblem("", key, reason, remedy))
 
 
+Parts = Mapping[str, str]
+"""What a custom template made of a message, by the part of it that it takes the place of."""
+NO_PARTS: Parts = MappingProxyType({})
+
 ConfigT = TypeVar("ConfigT", bound=DestinationConfig)
 PayloadT = TypeVar("PayloadT")
 
@@ -87,13 +92,19 @@ class BaseNotificationProvider(ABC, Generic[ConfigT, PayloadT]):
     :raises ConfigurationError: by ``__init__``, when the section cannot work.
     """
 
+    TEMPLATE_PARTS: ClassVar[tuple[str, ...]] = ()
+    """The parts of a message that a custom template may write: the ends of its files' names."""
+
     def __init__(self, config: ConfigT, settings: ProviderSettings) -> None:
         self.config = config
         self.settings = settings
 
     @abstractmethod
-    def render(self, message: NotificationMessage) -> PayloadT:
-        """Return what ``send`` transmits. The same message gives the same payload."""
+    def render(self, message: NotificationMessage, parts: Parts = NO_PARTS) -> PayloadT:
+        """Return what ``send`` transmits. The same message and parts give the same payload.
+
+        :param parts: those of ``TEMPLATE_PARTS`` that take the place of the built-in ones.
+        """
 
     @abstractmethod
     def send(self, payload: PayloadT, *, timeout: float) -> Receipt[PayloadT]:

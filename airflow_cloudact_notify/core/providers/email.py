@@ -20,8 +20,10 @@ from airflow_cloudact_notify.core.enums import FailureReason, NotificationSeveri
 from airflow_cloudact_notify.core.errors import DeliveryError
 from airflow_cloudact_notify.core.message import NotificationMessage
 from airflow_cloudact_notify.core.providers.base import (
+    NO_PARTS,
     BaseNotificationProvider,
     DestinationConfig,
+    Parts,
     ProviderSettings,
     Receipt,
     misconfigured,
@@ -120,6 +122,8 @@ class EmailPayload:
 class EmailNotificationProvider(BaseNotificationProvider[EmailConfig, EmailPayload]):
     """Sends one mail to all recipients of the section."""
 
+    TEMPLATE_PARTS: ClassVar = ("subject", "txt", "html")
+
     def __init__(self, config: EmailConfig, settings: ProviderSettings) -> None:
         super().__init__(config, settings)
         if not config.smtp_host:
@@ -138,7 +142,7 @@ class EmailNotificationProvider(BaseNotificationProvider[EmailConfig, EmailPaylo
             verify=config.smtp_verify_certificate,
         )
 
-    def render(self, message: NotificationMessage) -> EmailPayload:
+    def render(self, message: NotificationMessage, parts: Parts = NO_PARTS) -> EmailPayload:
         content = content_of(message)
         mail = EmailMessage(policy=SMTP)
         name = cut(_header(self.config.from_name or ""), MAX_NAME)
@@ -146,7 +150,7 @@ class EmailNotificationProvider(BaseNotificationProvider[EmailConfig, EmailPaylo
         mail["To"] = _addresses(self.config.to_emails)
         if self.config.cc_emails:
             mail["Cc"] = _addresses(self.config.cc_emails)
-        mail["Subject"] = self._subject(content)
+        mail["Subject"] = self._subject(parts.get("subject") or content.headline)
         mail["Date"] = format_datetime(message.occurred_at.astimezone(UTC))
         mail["Message-ID"] = f"<{message.message_id}@{self._sender.rpartition('@')[2]}>"
         # RFC 3834: keeps holiday responders from answering.
@@ -154,9 +158,12 @@ class EmailNotificationProvider(BaseNotificationProvider[EmailConfig, EmailPaylo
         if message.effective_severity is NotificationSeverity.CRITICAL:
             mail["Importance"] = "high"
             mail["X-Priority"] = "1"
-        mail.set_content(_render("email.txt.j2", content), cte="quoted-printable")
-        mail.add_alternative(_render("email.html.j2", content), subtype="html", cte="quoted-printable")
-        mail.set_boundary(f"=_{message.message_id}")
+        mail.set_content(parts.get("txt") or _render("email.txt.j2", content), cte="quoted-printable")
+        # Readers are shown the HTML: beside a custom text alone, the built-in one would hide it.
+        html = parts.get("html") or ("" if "txt" in parts else _render("email.html.j2", content))
+        if html:
+            mail.add_alternative(html, subtype="html", cte="quoted-printable")
+            mail.set_boundary(f"=_{message.message_id}")
         recipients = dict.fromkeys((*self.config.to_emails, *self.config.cc_emails))
         return EmailPayload(mail, tuple(recipients))
 
@@ -178,8 +185,8 @@ class EmailNotificationProvider(BaseNotificationProvider[EmailConfig, EmailPaylo
         login = f", logged in as {self._server.username}" if self._server.username else ""
         return f"mail server {self._server.host}:{self._server.port} answers ({self._server.security}{login})"
 
-    def _subject(self, content: Content) -> str:
-        return cut(_header(f"{self.config.subject_prefix or ''} {content.headline}"), MAX_SUBJECT)
+    def _subject(self, headline: str) -> str:
+        return cut(_header(f"{self.config.subject_prefix or ''} {headline}"), MAX_SUBJECT)
 
 
 def _header(text: str) -> str:

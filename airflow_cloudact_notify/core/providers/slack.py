@@ -11,13 +11,16 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, SecretStr
 
 from airflow_cloudact_notify.core import block_kit
+from airflow_cloudact_notify.core.custom import mrkdwn
 from airflow_cloudact_notify.core.enums import FailureReason, NotificationSeverity
 from airflow_cloudact_notify.core.errors import DeliveryError
 from airflow_cloudact_notify.core.http import HttpAnswer, post_json, reason_of_status
 from airflow_cloudact_notify.core.message import NotificationMessage
 from airflow_cloudact_notify.core.providers.base import (
+    NO_PARTS,
     BaseNotificationProvider,
     DestinationConfig,
+    Parts,
     ProviderSettings,
     Receipt,
     misconfigured,
@@ -109,6 +112,8 @@ SlackPayload = dict[str, Any]
 class SlackNotificationProvider(BaseNotificationProvider[SlackConfig, SlackPayload]):
     """Posts to one webhook."""
 
+    TEMPLATE_PARTS: ClassVar = ("slack",)
+
     def __init__(self, config: SlackConfig, settings: ProviderSettings) -> None:
         super().__init__(config, settings)
         if config.webhook_url is None:
@@ -116,7 +121,7 @@ class SlackNotificationProvider(BaseNotificationProvider[SlackConfig, SlackPaylo
         self._url = config.webhook_url.get_secret_value()
         _check_host(self._url, settings.allowed_webhook_hosts)
 
-    def render(self, message: NotificationMessage) -> SlackPayload:
+    def render(self, message: NotificationMessage, parts: Parts = NO_PARTS) -> SlackPayload:
         content = content_of(message)
         mentions = ""
         if message.effective_severity is NotificationSeverity.CRITICAL:
@@ -129,7 +134,7 @@ class SlackNotificationProvider(BaseNotificationProvider[SlackConfig, SlackPaylo
                 {
                     "color": content.look.colour,
                     "fallback": block_kit.fit(title, block_kit.MAX_TEXT),
-                    "blocks": _blocks(content),
+                    "blocks": _custom(parts["slack"]) if "slack" in parts else _blocks(content),
                 }
             ],
         }
@@ -194,6 +199,10 @@ def _blocks(content: Content) -> list[block_kit.Block]:
     blocks += block_kit.buttons(content.links)
     # The footer has its place even when a message has more facts than Slack has blocks.
     return [*blocks[: block_kit.MAX_BLOCKS - 1], block_kit.context(content.footer)]
+
+
+def _custom(text: str) -> list[block_kit.Block]:
+    return [block_kit.section(piece) for piece in mrkdwn.pieces(text)]
 
 
 def _mentions(config: SlackConfig) -> str:
