@@ -18,6 +18,7 @@ from demo.decisions import Decision, decisions
 from demo.preparation import Progress, make_anew
 from demo.received import Arrival
 from demo.standalone import AirflowTrouble, StandaloneAirflow
+from demo.statsd import StatsdListener
 from demo.story import DAGS, WARM_UP, Chapter, Notice, chapters
 
 HERE = Path(__file__).parent
@@ -27,11 +28,12 @@ COOLDOWN_KEYS = "cloudact_notify:cooldown:"
 
 @dataclass(slots=True)
 class Outcome:
-    """What a run of the story came to; ``decisions`` by chapter."""
+    """What a run of the story came to; ``decisions`` by chapter, ``metrics`` as a StatsD server got them."""
 
     decisions: dict[str, list[Decision]] = field(default_factory=dict)
     arrivals: list[Arrival] = field(default_factory=list)
     cooldowns: dict[str, str] = field(default_factory=dict)
+    metrics: Counter[str] = field(default_factory=Counter)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -54,9 +56,14 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
     problems = compare(chapters(), outcome)
     received.save(outcome.arrivals, folder / "received")
+    lines = (f"{name} {count}\n" for name, count in sorted(outcome.metrics.items()))
+    (folder / "metrics.txt").write_text("".join(lines))
     report.write(folder / "outcome.json", outcome.decisions, outcome.arrivals, outcome.cooldowns, problems)
     report.show(outcome.decisions, outcome.arrivals, outcome.cooldowns, problems)
-    print(f"What arrived is in {folder / 'received'}, Airflow's logs in {folder / 'airflow' / 'logs'}.")
+    print(
+        f"What arrived is in {folder / 'received'}, Airflow's logs in {folder / 'airflow' / 'logs'}, "
+        f"what was counted in {folder / 'metrics.txt'}."
+    )
     print(f"{say.elapsed:.0f} s in all.")
     return 1 if problems else 0
 
@@ -67,10 +74,12 @@ def play(folder: Path, say: Progress) -> Outcome:
     with ExitStack() as running:
         mails = running.enter_context(SmtpInbox(security=SmtpSecurity.STARTTLS, login=LOGIN))
         slack = running.enter_context(SlackInbox())
+        statsd = running.enter_context(StatsdListener())
         say(
             f"inboxes are open: SMTP with STARTTLS and login on port {mails.port}, Slack webhook on {slack.host}"
         )
-        airflow = StandaloneAirflow(folder / "airflow", HERE / "dags", _settings(mails, slack), say)
+        settings = _settings(mails, slack) | statsd.env
+        airflow = StandaloneAirflow(folder / "airflow", HERE / "dags", settings, say)
         with airflow:
             _warm_up(airflow, say)
             for chapter in chapters():
@@ -78,6 +87,7 @@ def play(folder: Path, say: Progress) -> Outcome:
             outcome.cooldowns = airflow.variables(COOLDOWN_KEYS)
         # Whatever came until Airflow had ended counts.
         outcome.arrivals = received.arrivals(mails.messages, slack.payloads)
+        outcome.metrics = statsd.received
     return outcome
 
 

@@ -17,13 +17,18 @@ from airflow_cloudact_notify.core.report import DeliveryResult
 from airflow_cloudact_notify.testing import LOOPBACK, FrozenClock, make_message
 
 
-def terms(clock: FrozenClock | None = None, budget: float | None = None, **retry: Any) -> Terms:
+def terms(
+    clock: FrozenClock | None = None,
+    budget: float | None = None,
+    timeout_seconds: float = 5,
+    **retry: Any,
+) -> Terms:
     """Return terms under which nobody really waits: three attempts, a second apart."""
     clock = clock or FrozenClock()
     defaults = {"max_attempts": 3, "initial_delay_seconds": 1, "exponential_backoff": False}
     return Terms(
         retry=NotificationRetryConfig(**(defaults | retry)),
-        timeout_seconds=5,
+        timeout_seconds=timeout_seconds,
         budget=Budget(budget),
         sleep=clock.sleep,
     )

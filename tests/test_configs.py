@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -27,10 +29,12 @@ from airflow_cloudact_notify.core.custom import sandbox
 from airflow_cloudact_notify.core.custom.meter import Meter
 from airflow_cloudact_notify.core.custom.variables import variables
 from airflow_cloudact_notify.core.errors import ConfigurationError
+from airflow_cloudact_notify.core.oauth2 import OAuth2Config
 from airflow_cloudact_notify.core.quiet_hours import QuietHoursConfig, QuietTimeConfig
 from airflow_cloudact_notify.core.silences import SilenceConfig
 from airflow_cloudact_notify.provider_info import get_provider_info
 from airflow_cloudact_notify.testing import FrozenClock, SlackInbox, SmtpInbox, make_message
+from tests.scripted import ScriptedSmtp
 from tests.support import refused_port
 
 HERE = Path(__file__).parent.parent
@@ -235,6 +239,7 @@ def table_below(page: Path, heading: str) -> list[list[str]]:
     [
         pytest.param("### The file", NotificationConfig, id="file"),
         pytest.param("### `email`", EmailConfig, id="email"),
+        pytest.param("### OAuth 2.0", OAuth2Config, id="oauth2"),
         pytest.param("### `slack`", SlackConfig, id="slack"),
         pytest.param("### `event_triggers`", EventTriggerConfig, id="event_triggers"),
         pytest.param("### `quiet_hours`", QuietHoursConfig, id="quiet_hours"),
@@ -322,7 +327,7 @@ def outcomes(folder: Path) -> Iterator[str]:
         )
         return service.send(make_message(event=event)).summary
 
-    def email(inbox: SmtpInbox, **more: Any) -> dict[str, Any]:
+    def email(inbox: SmtpInbox | ScriptedSmtp, **more: Any) -> dict[str, Any]:
         return {
             "email": {
                 "enabled": True,
@@ -361,6 +366,14 @@ def outcomes(folder: Path) -> Iterator[str]:
         with strict.trusted():
             yield said(email(strict, **login))
             yield said(email(strict, smtp_security="implicit"))
+        for answer in (
+            "550 5.7.30 Basic authentication is not supported for Client Submission.",
+            "534 5.7.9 Application-specific password required",
+        ):
+            with ScriptedSmtp({"AUTH": answer}) as known:
+                yield said(email(known, smtp_use_tls=False, **login))
+        with mock.patch.dict(sys.modules, {"msal.exceptions": None}):
+            yield said(email(strict, smtp_username="user", oauth2={"client_id": "a", "client_secret": "b"}))
         webhook = {"slack": {"enabled": True, "webhook_url": slack.url}}
         answers = [(404, "no_service"), (403, "invalid_token"), (410, "channel_is_archived")]
         for status, body in [*answers, *[(429, "rate_limited")] * 3]:

@@ -12,6 +12,7 @@ from airflow_cloudact_notify.bridge.settings import split
 from airflow_cloudact_notify.core.documents import Document
 from airflow_cloudact_notify.core.enums import NotificationProvider
 from airflow_cloudact_notify.core.errors import ConfigProblem, ConfigurationError
+from airflow_cloudact_notify.core.oauth2 import OAuth2Config
 
 CONN_TYPE = "cloudact_notify"
 
@@ -102,15 +103,16 @@ def _own_slack(connection: Connection) -> Document:
 def _official_smtp(connection: Connection) -> Document:
     """Read the shape of ``airflow.providers.smtp``: TLS from the start unless ``disable_ssl``, else STARTTLS."""
     extra = connection.extra_dejson
-    if extra.get("auth_type", "basic") not in (None, "", "basic"):
-        raise _problem(
-            connection.conn_id or "", f"auth_type {extra['auth_type']!r} is not supported", "Use basic."
-        )
+    auth_type = extra.get("auth_type") or "basic"
+    if auth_type not in ("basic", "oauth2"):
+        raise _problem(connection.conn_id or "", "its auth_type is not known", "Use basic or oauth2.")
+    by_token = auth_type == "oauth2"
     return {
         "smtp_host": connection.host,
         "smtp_port": connection.port or (25 if extra.get("disable_ssl") else 465),
         "smtp_username": connection.login,
-        "smtp_password": connection.password,
+        "smtp_password": None if by_token else connection.password,
+        "oauth2": _filled({key: extra.get(key) for key in OAuth2Config.model_fields}) if by_token else None,
         "smtp_security": _official_security(connection),
         "smtp_verify_certificate": extra.get("ssl_context") != "none",
         "from_email": extra.get("from_email"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from airflow_cloudact_notify.bridge import connections, settings
+from airflow_cloudact_notify.bridge import connections, metrics, settings
 from airflow_cloudact_notify.bridge.variables import VariableStateStore
 from airflow_cloudact_notify.bridge.wish import DEFAULT_CONN_ID
 from airflow_cloudact_notify.core.config_store import ConfigStore, Layer
@@ -33,6 +33,7 @@ def airflow_service(conn_id: str = DEFAULT_CONN_ID) -> NotificationService:
         connections=connections.read_section,
         state=VariableStateStore(),
         enabled=options.enabled,
+        metrics=metrics.emit,
     )
 
 

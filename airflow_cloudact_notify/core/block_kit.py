@@ -69,5 +69,20 @@ def context(text: str) -> Block:
     return {"type": "context", "elements": [_mrkdwn(fit(escape(text), MAX_SECTION))]}
 
 
+def as_text(payload: Any) -> Iterator[str]:
+    """Yield every text that blocks and attachments hold, escaped, for a message without them."""
+    if isinstance(payload, list):
+        for part in payload:
+            yield from as_text(part)
+    if isinstance(payload, dict):
+        text = payload.get("text")
+        if isinstance(text, str):
+            yield text if payload.get("type") == "mrkdwn" else escape(text)
+        for key in ("text", "blocks", "fields", "elements", "attachments"):
+            yield from as_text(payload.get(key))
+        if isinstance(url := payload.get("url"), str):
+            yield escape(url)
+
+
 def _mrkdwn(text: str) -> dict[str, str]:
     return {"type": "mrkdwn", "text": text or " "}

@@ -118,10 +118,12 @@ class ConfigStore:
         files = (self._stamp(ROOT_FILE, call), own)
         stamp, resolved = self._resolved.get(tenant_id, (None, NOTHING))
         if stamp == (files, self._root.layers_stamp()):
+            log.debug("configuration of %s: %s, as before", tenant_id or "the root", resolved.source)
             return resolved
         resolved = self._of_root(call) if tenant_id is None else self._of_tenant(tenant_id, own, call)
         for problem in resolved.problems:
             log.error("Notification configuration: %s (using: %s)", problem, resolved.source)
+        log.debug("configuration of %s: %s", tenant_id or "the root", resolved.source)
         self._resolved[tenant_id] = ((files, self._root.layers_stamp()), resolved)
         return resolved
 
@@ -174,6 +176,7 @@ class ConfigStore:
             self._last_good.pop(tenant_id, None)
             return self._of_root(call)
         if own.reaches_nobody:
+            log.debug("%s: no destination of it can be used, so the root's settings apply", own.source)
             return _with_problems(self._of_root(call), own.problems)
         self._last_good[tenant_id] = (stamp, own)
         return own
@@ -196,6 +199,7 @@ class ConfigStore:
             reason = f"it names another tenant than its folder, {tenant_id}"
             raise ConfigurationError(ConfigProblem(name, "tenant_id", reason, "Make the two agree."))
         if not config.enabled:
+            log.debug("%s: enabled is false, so the root's settings apply", name)
             return None
         root = self._root.settings(call) if config.extends else RootSettings({}, name)
         wanted = documents.merge(original, root.document)

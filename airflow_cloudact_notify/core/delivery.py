@@ -13,10 +13,16 @@ from typing import Any
 
 import tenacity
 
+from airflow_cloudact_notify.core import pacing
 from airflow_cloudact_notify.core.budget import Budget
 from airflow_cloudact_notify.core.config import NotificationRetryConfig
-from airflow_cloudact_notify.core.enums import FailureReason, NotificationProvider, Outcome
-from airflow_cloudact_notify.core.errors import DeliveryError
+from airflow_cloudact_notify.core.enums import (
+    FailureReason,
+    NotificationProvider,
+    NotificationSeverity,
+    Outcome,
+)
+from airflow_cloudact_notify.core.errors import MAY_HAVE_ARRIVED, DeliveryError
 from airflow_cloudact_notify.core.masking import mask
 from airflow_cloudact_notify.core.message import NotificationMessage
 from airflow_cloudact_notify.core.providers.base import (
@@ -33,6 +39,7 @@ Provider = BaseNotificationProvider[Any, Any]
 
 SHORTEST_ATTEMPT = 0.5
 """Seconds below which it is not worth starting another attempt."""
+NO_TIME = "no time for another attempt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +127,13 @@ class Delivery:
         self.name = name
         self._provider = provider
         self._terms = terms
+        self._matters = message.effective_severity >= NotificationSeverity.ERROR
         self._started = time.monotonic()
         self._attempts = 0
+        self._unanswered = 0
         self._taken = False
+        self._out_of_time = False
+        self._simplified = ""
         self._refused: dict[str, str] = {}
         self._deferred: Mapping[str, str] = {}
         self._payload, self._mistake = self._rendered(message, parts)
@@ -132,22 +143,26 @@ class Delivery:
         if self._mistake:
             return self._result(FailureReason.INTERNAL, self._mistake)
         try:
-            _retrying(self.name, self._terms)(self._attempt)
+            self._retrying()(self._attempt)
         except DeliveryError as error:
-            if self._out_of_time(error.reason):
-                return self._result(
-                    FailureReason.BUDGET_EXHAUSTED, f"no time for another attempt; {error.detail}"
-                )
-            return self._result(error.reason, error.detail)
+            return self._ended(error.reason, pacing.told(error))
         except Exception as error:  # noqa: BLE001 - a mistake of ours is a result too, not the end of the callback
             return self._result(FailureReason.INTERNAL, f"{type(error).__name__}: {error}")
-        return self._result()
+        if self._taken and not self._deferred:
+            return self._result()
+        reason = FailureReason.SERVER_ERROR if self._deferred else FailureReason.RECIPIENTS_REFUSED
+        return self._ended(reason, "" if self._taken else "every recipient was refused")
 
     def abandoned(self) -> DeliveryResult:
         """Return what has come of it when nobody can wait any longer."""
         seconds = self._terms.budget.seconds or 0.0
-        why = f"no answer within the {seconds:g} s it may take" if self._attempts else "no time was left"
-        return self._result(FailureReason.BUDGET_EXHAUSTED, why)
+        if not self._attempts:
+            return self._result(FailureReason.BUDGET_EXHAUSTED, "no time was left")
+        self._unanswered += 1
+        return self._result(
+            FailureReason.BUDGET_EXHAUSTED,
+            f"no answer within the {seconds:g} s it may take; it {MAY_HAVE_ARRIVED}",
+        )
 
     def _rendered(self, message: NotificationMessage, parts: Parts) -> tuple[Any, str]:
         """Return the payload, or what went wrong: a mistake of ours is a result too, not the end of the callback."""
@@ -160,73 +175,85 @@ class Delivery:
         self._attempts += 1
         left = self._terms.budget.remaining()
         timeout = max(min(self._terms.timeout_seconds, left), SHORTEST_ATTEMPT)
-        receipt = self._provider.send(self._payload, timeout=timeout)
-        self._taken = True
+        log.debug("%s: attempt %d, waiting for at most %.3g s", self.name, self._attempts, timeout)
+        try:
+            receipt = self._provider.send(self._payload, timeout=timeout)
+        except DeliveryError as error:
+            why = mask(str(error), tuple(self._provider.config.secrets()))
+            log.debug("%s: attempt %d failed: %s", self.name, self._attempts, why)
+            self._unanswered += error.ambiguous
+            if error.simpler is not None:
+                self._payload, self._simplified = error.simpler, error.detail
+            raise
+        log.debug("%s: attempt %d was answered", self.name, self._attempts)
+        self._taken |= receipt.taken
         self._refused |= receipt.refused
         self._deferred = receipt.deferred
         self._payload = receipt.remainder
         return receipt
 
-    def _out_of_time(self, reason: FailureReason) -> bool:
-        """Whether it was the budget, not the configuration, that ended the attempts or cut the last one short."""
-        if reason is FailureReason.TIMEOUT and self._terms.budget.remaining() <= 0:
+    def _retrying(self) -> tenacity.Retrying:
+        return tenacity.Retrying(
+            retry=self._is_worth_another,
+            stop=self._is_enough,
+            wait=pacing.wait(self._terms.retry),
+            sleep=self._terms.sleep,
+            before_sleep=self._tell,
+            retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+        )
+
+    def _is_worth_another(self, state: tenacity.RetryCallState) -> bool:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, DeliveryError):
+            return pacing.is_worth_another(error, matters=self._matters, unanswered=self._unanswered)
+        return error is None and self._payload is not None
+
+    def _is_enough(self, state: tenacity.RetryCallState) -> bool:
+        # A simpler form costs nobody a wait, and comes once: it is not one of the attempts that are counted.
+        if self._attempts - bool(self._simplified) >= self._terms.retry.max_attempts:
             return True
-        return reason.retryable and self._attempts < self._terms.retry.max_attempts
+        self._out_of_time = state.upcoming_sleep + SHORTEST_ATTEMPT > self._terms.budget.remaining()
+        return self._out_of_time
+
+    def _tell(self, state: tenacity.RetryCallState) -> None:
+        log.info("%s: trying again in %.1f s", self.name, state.upcoming_sleep)
+
+    def _ended(self, reason: FailureReason, detail: str) -> DeliveryResult:
+        """Return how it ended without an answer that is a yes for everybody."""
+        is_final = not reason.retryable
+        # It may be the budget that cut the last attempt short.
+        cut_short = reason is FailureReason.TIMEOUT and self._terms.budget.remaining() <= 0
+        if self._out_of_time or cut_short:
+            reason = FailureReason.BUDGET_EXHAUSTED
+            detail = "; ".join(filter(None, (NO_TIME, detail)))
+        if self._taken and detail:
+            self._deferred = {who: f"{why}, then {detail}" for who, why in self._deferred.items()}
+        if is_final:
+            self._refused, self._deferred = {**self._refused, **self._deferred}, {}
+        return self._result(reason, detail)
 
     def _result(self, reason: FailureReason | None = None, detail: str = "") -> DeliveryResult:
         secrets = tuple(self._provider.config.secrets())
+        if self._taken:
+            reason, detail = None, self._reservations()
+        elif self._unanswered and MAY_HAVE_ARRIVED not in detail:
+            detail = f"{detail}; an attempt before had no answer: it {MAY_HAVE_ARRIVED}"
         # Who was refused for good, and who to the last attempt.
         refused = {**self._refused, **self._deferred}
         return DeliveryResult(
             destination=self.name,
             outcome=Outcome.DELIVERED if self._taken else Outcome.FAILED,
-            reason=None if self._taken else reason,
-            detail="" if self._taken else mask(detail, secrets),
+            reason=reason,
+            detail=mask(detail, secrets),
             attempts=self._attempts,
             elapsed_ms=round((time.monotonic() - self._started) * 1000),
             refused={who: mask(why, secrets) for who, why in refused.items()},
+            deferred=tuple(self._deferred),
+            ambiguous=self._unanswered > 0,
         )
 
-
-def _retrying(name: NotificationProvider, terms: Terms) -> tenacity.Retrying:
-    def worth_another(error: BaseException) -> bool:
-        return isinstance(error, DeliveryError) and error.reason.retryable
-
-    enough_attempts = tenacity.stop_after_attempt(terms.retry.max_attempts)
-
-    def out_of_time(state: tenacity.RetryCallState) -> bool:
-        return state.upcoming_sleep + SHORTEST_ATTEMPT > terms.budget.remaining()
-
-    def last_word(state: tenacity.RetryCallState) -> Any:
-        return state.outcome.result() if state.outcome else None
-
-    def tell(state: tenacity.RetryCallState) -> None:
-        log.info("%s: trying again in %.1f s", name, state.upcoming_sleep)
-
-    return tenacity.Retrying(
-        retry=tenacity.retry_if_exception(worth_another)
-        | tenacity.retry_if_result(lambda receipt: receipt.remainder is not None),
-        stop=lambda state: enough_attempts(state) or out_of_time(state),
-        wait=_wait(terms.retry),
-        sleep=terms.sleep,
-        before_sleep=tell,
-        retry_error_callback=last_word,
-    )
-
-
-def _wait(retry: NotificationRetryConfig) -> Callable[[tenacity.RetryCallState], float]:
-    """Return full jitter, or a fixed delay; a server's own wish goes first, up to the longest delay allowed."""
-    usual: Callable[[tenacity.RetryCallState], float]
-    if retry.exponential_backoff:
-        usual = tenacity.wait_random_exponential(
-            multiplier=retry.initial_delay_seconds, max=retry.max_delay_seconds
-        )
-    else:
-        usual = tenacity.wait_fixed(retry.initial_delay_seconds)
-
-    def wait(state: tenacity.RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome else None
-        asked = error.retry_after if isinstance(error, DeliveryError) else None
-        return min(usual(state) if asked is None else asked, retry.max_delay_seconds)
-
-    return wait
+    def _reservations(self) -> str:
+        """Return what is to be said of a delivery that was one."""
+        simplified = f"in a simpler form, since {self._simplified}" if self._simplified else ""
+        twice = f"an attempt before had no answer: it {MAY_HAVE_ARRIVED} twice" if self._unanswered else ""
+        return "; ".join(filter(None, (simplified, twice)))

@@ -15,8 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from airflow_cloudact_notify.core.enums import FailureReason
+
+MAY_HAVE_ARRIVED = "may have arrived"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +56,25 @@ class DeliveryError(CloudActNotifyError):
     """One attempt failed.
 
     :param retry_after: seconds the server asked to wait, when it did.
+    :param ambiguous: whether the server may have taken the message without saying so.
+    :param simpler: a payload that may be taken where this one was not; it is worth an attempt at once.
     """
 
-    def __init__(self, reason: FailureReason, detail: str, *, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        reason: FailureReason,
+        detail: str,
+        *,
+        retry_after: float | None = None,
+        ambiguous: bool = False,
+        simpler: Any = None,
+    ) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
         self.retry_after = retry_after
+        self.ambiguous = ambiguous
+        self.simpler = simpler
 
 
 class DeliveryFailedError(CloudActNotifyError):

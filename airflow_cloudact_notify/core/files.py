@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import stat
 import time
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from typing import Any
 
 from airflow_cloudact_notify.core.budget import Caller, call_directly
 from airflow_cloudact_notify.core.errors import ConfigProblem, ConfigurationError, OutOfTimeError
+
+log = logging.getLogger(__name__)
 
 REMOTE_RECHECK_SECONDS = 30.0
 """How long a file in object storage is believed before it is looked at again."""
@@ -67,6 +70,7 @@ class Files:
         """
         seen = self._seen.get(file)
         if self._is_remote and seen and self._clock() - seen.looked_at < REMOTE_RECHECK_SECONDS:
+            log.debug("%s: looked at a moment ago", self.name(file))
             return seen
         try:
             if self._is_remote:
@@ -81,6 +85,7 @@ class Files:
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise self._unreadable(file, reason, "Let the user that runs Airflow read it.") from None
         self._seen[file] = version
+        log.debug("%s: %s", self.name(file), _found(version, seen))
         return version
 
     def forget(self, folder: str | None = None) -> None:
@@ -108,6 +113,13 @@ class Files:
 
     def _unreadable(self, file: str, reason: str, remedy: str) -> ConfigurationError:
         return ConfigurationError(ConfigProblem(self.name(file), "", f"it cannot be read: {reason}", remedy))
+
+
+def _found(version: FileVersion, seen: FileVersion | None) -> str:
+    if version.content is None:
+        return "there is none"
+    unchanged = seen is not None and seen.stamp == version.stamp
+    return "unchanged" if unchanged else f"read, {len(version.content)} bytes"
 
 
 def _kind(mode: int) -> str:

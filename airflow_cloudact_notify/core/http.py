@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import math
+import re
 import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -14,13 +14,17 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow_cloudact_notify.core.enums import FailureReason
-from airflow_cloudact_notify.core.errors import DeliveryError
+from airflow_cloudact_notify.core.errors import MAY_HAVE_ARRIVED, DeliveryError
 
 if TYPE_CHECKING:
     import requests
 
 MAX_BODY = 4096
 """Bytes of an answer that are read."""
+MAX_RETRY_AFTER = 86_400.0
+"""Seconds that stand for any longer wait."""
+
+_NUMBER = re.compile(r"-?\d+(\.\d*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +54,46 @@ def post_json(
         with session.post(url, json=payload, timeout=timeout, allow_redirects=False, stream=True) as answer:
             wait = retry_after(answer.headers.get("Retry-After"))
             return HttpAnswer(answer.status_code, _body(answer).strip(), wait)
-    except requests.exceptions.SSLError as error:
-        broken_off = isinstance(_innermost(error), ssl.SSLEOFError)
-        reason = FailureReason.UNREACHABLE if broken_off else FailureReason.TLS
-        raise DeliveryError(reason, f"no TLS with {host}: {_cause(error)}") from None
-    except requests.exceptions.Timeout:
-        raise DeliveryError(FailureReason.TIMEOUT, f"{host} did not answer within {timeout:.3g} s") from None
-    except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema):
-        raise DeliveryError(FailureReason.MISCONFIGURED, "the webhook URL is not usable") from None
+    except requests.exceptions.InvalidJSONError:
+        raise
     except (requests.exceptions.RequestException, OSError) as error:
-        raise DeliveryError(FailureReason.UNREACHABLE, f"no connection to {host}: {_cause(error)}") from None
+        raise _translated(error, host, timeout) from None
     finally:
         _SECRET_PATHS.posting = False
+
+
+def why(error: OSError, host: str, timeout: float) -> tuple[FailureReason, str]:
+    """Return why there was no answer, in our words; the order is that of the classes, the narrower first."""
+    from requests import exceptions
+
+    if isinstance(error, exceptions.SSLError):
+        broken_off = isinstance(_innermost(error), ssl.SSLEOFError)
+        reason = FailureReason.UNREACHABLE if broken_off else FailureReason.TLS
+        return reason, f"no TLS with {host}: {_cause(error)}"
+    if isinstance(error, exceptions.InvalidURL | exceptions.InvalidSchema | exceptions.MissingSchema):
+        return FailureReason.MISCONFIGURED, "the webhook URL is not usable"
+    if isinstance(error, exceptions.Timeout):
+        return FailureReason.TIMEOUT, f"{host} did not answer within {timeout:.3g} s"
+    if isinstance(error, exceptions.HTTPError) and error.response is not None:
+        status = error.response.status_code
+        return reason_of_status(status) or FailureReason.SERVER_ERROR, f"{host} answered {status}"
+    return FailureReason.UNREACHABLE, f"no connection to {host}: {_cause(error)}"
+
+
+def _translated(error: OSError, host: str, timeout: float) -> DeliveryError:
+    reason, detail = why(error, host, timeout)
+    if not reason.retryable or _is_before_the_request(error):
+        return DeliveryError(reason, detail)
+    return DeliveryError(reason, f"{detail}; the message {MAY_HAVE_ARRIVED}", ambiguous=True)
+
+
+def _is_before_the_request(error: BaseException) -> bool:
+    """Whether there was no connection yet over which a request could have been sent."""
+    from requests import exceptions
+    from urllib3.exceptions import NewConnectionError
+
+    before = (exceptions.ConnectTimeout, exceptions.ProxyError, exceptions.SSLError, NewConnectionError)
+    return any(isinstance(one, before) for one in _chain(error))
 
 
 class _SecretPaths(threading.local):
@@ -92,20 +124,24 @@ def reason_of_status(status: int) -> FailureReason | None:
 
 
 def retry_after(header: str | None, now: datetime | None = None) -> float | None:
-    """Return the seconds of a ``Retry-After`` header (a number or an HTTP date), ``None`` when absent or nonsense."""
+    """Return the seconds of a ``Retry-After`` header (a number or an HTTP date), ``None`` when absent or nonsense.
+
+    What is gone by, or negative, is 0; the longest is ``MAX_RETRY_AFTER``.
+    """
     if not header:
         return None
     try:
-        seconds = float(header)
-    except ValueError:
-        try:
-            until = parsedate_to_datetime(header)
-        except ValueError:
-            return None
-        if until.tzinfo is None:
-            until = until.replace(tzinfo=UTC)
-        seconds = (until - (now or datetime.now(UTC))).total_seconds()
-    return max(0.0, seconds) if math.isfinite(seconds) else None
+        seconds = float(header) if _NUMBER.fullmatch(header.strip()) else _seconds_until(header, now)
+    except (ValueError, OverflowError, TypeError, IndexError):  # what the parser of dates raises
+        return None
+    return min(max(0.0, seconds), MAX_RETRY_AFTER)
+
+
+def _seconds_until(date: str, now: datetime | None) -> float:
+    until = parsedate_to_datetime(date)
+    if until.tzinfo is None:
+        until = until.replace(tzinfo=UTC)
+    return (until - (now or datetime.now(UTC))).total_seconds()
 
 
 def _body(answer: requests.Response) -> str:
@@ -130,9 +166,14 @@ def _cause(error: BaseException) -> str:
 
 
 def _innermost(error: BaseException) -> BaseException:
+    return list(_chain(error))[-1]
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    yield error
     while inner := (error.__cause__ or error.__context__ or _wrapped(error)):
         error = inner
-    return error
+        yield error
 
 
 def _wrapped(error: BaseException) -> BaseException | None:

@@ -23,8 +23,10 @@ from airflow_cloudact_notify.core.policy import Held, Plan
 class DeliveryResult:
     """How one destination's part ended; truthy when delivered.
 
-    ``refused`` names the recipients a mail server refused, each with its answer, although others were served.
-    ``elapsed_ms`` covers all attempts and the waits between them.
+    ``refused`` names the recipients a mail server refused, each with its answer; ``deferred`` are those of them whom a
+    later attempt may serve. ``ambiguous`` says that a server went away before it said whether it had taken the message:
+    it may have arrived, or, when delivered, have arrived twice. ``elapsed_ms`` covers all attempts and the waits
+    between them.
     """
 
     destination: NotificationProvider
@@ -34,14 +36,16 @@ class DeliveryResult:
     attempts: int = 0
     elapsed_ms: int = 0
     refused: dict[str, str] = field(default_factory=dict)
+    deferred: tuple[str, ...] = ()
+    ambiguous: bool = False
 
     def __bool__(self) -> bool:
         return self.outcome is Outcome.DELIVERED
 
     def __str__(self) -> str:
         text = f"{self.destination} {self.outcome}"
-        if self.reason:
-            text += f" ({self.reason}{': ' + self.detail if self.detail else ''})"
+        if why := ": ".join(filter(None, (self.reason, self.detail))):
+            text += f" ({why})"
         if self.attempts > 1:
             text += f" after {self.attempts} attempts"
         if self.refused:
@@ -133,6 +137,8 @@ def _result_dict(result: DeliveryResult) -> dict[str, Any]:
         "attempts": result.attempts,
         "elapsed_ms": result.elapsed_ms,
         "refused": dict(result.refused),
+        "deferred": list(result.deferred),
+        "ambiguous": result.ambiguous,
     }
 
 

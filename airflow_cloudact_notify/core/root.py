@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,8 @@ from airflow_cloudact_notify.core.documents import Document
 from airflow_cloudact_notify.core.enums import NotificationProvider
 from airflow_cloudact_notify.core.errors import ConfigProblem, ConfigurationError, OutOfTimeError
 from airflow_cloudact_notify.core.files import Files
+
+log = logging.getLogger(__name__)
 
 ROOT_FOLDER = "notifications"
 ROOT_FILE = f"{ROOT_FOLDER}/config.json"
@@ -74,6 +77,7 @@ class Root:
             except ConfigurationError as error:
                 settings = replace(settings, problems=settings.problems + error.problems)
                 document = self._seen[layer.name][1]
+            log.debug("%s: %s", layer.name, _state(document))
             if document and document.get("enabled", True):
                 source = f"{settings.source} over {layer.name}" if settings.document else layer.name
                 merged = documents.merge(settings.document, document)
@@ -108,6 +112,7 @@ class Root:
         original = documents.parse(content, name)
         document, broken = documents.substituted(original, self._env, name)
         if not documents.validate(document, name).enabled:
+            log.debug("%s: enabled is false", name)
             return RootSettings({}, name)
         switched_on = {kind: p for kind, p in broken.items() if documents.is_enabled(original, kind)}
         return RootSettings(document, name, switched_on)
@@ -128,6 +133,12 @@ class Root:
             documents.validate(document, layer.name)
         self._seen[layer.name] = (self._clock(), document)
         return document
+
+
+def _state(document: Document | None) -> str:
+    if not document:
+        return "it says nothing"
+    return "used" if document.get("enabled", True) else "enabled is false"
 
 
 def _unreadable(layer: Layer, why: str) -> ConfigurationError:

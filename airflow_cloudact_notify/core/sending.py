@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -17,6 +18,8 @@ from airflow_cloudact_notify.core.gates import last_place
 from airflow_cloudact_notify.core.message import NotificationMessage
 from airflow_cloudact_notify.core.policy import Held, Plan
 from airflow_cloudact_notify.core.report import DeliveryResult
+
+log = logging.getLogger(__name__)
 
 INTERRUPTED = "The process that told this first was interrupted: it may repeat."
 
@@ -55,6 +58,7 @@ class Sending:
         """Send a message unless something holds it back; then count it."""
         lease = policy.lease(self.resolved.config, self.budget.seconds)
         claimed = self.plan.held or self.books.claim(message, self.plan, lease)
+        log.debug("claim: %s", _outcome(claimed))
         if isinstance(claimed, Held):
             if self.books.held(message, self.plan, claimed):
                 return Sent(message, claimed)
@@ -70,7 +74,9 @@ class Sending:
             claimed, told = self._with_history(claimed)
         deliveries, unready, custom = self._prepared(told)
         if claimed and (lost := self.books.settle(claimed, self.plan, self.budget.remaining_for_state())):
+            log.debug("claim: lost: %s", lost.why)
             return Sent(message, lost)
+        log.debug("destinations ready: %s", ", ".join(d.name for d in deliveries) or "none")
         if claimed and claimed.interrupted and claimed.other:
             self.remarks.append(f"told in place of a process that was killed meanwhile: {told.title}")
         results = delivery.run(deliveries, self.budget) + unready
@@ -117,3 +123,11 @@ class Sending:
             return {}, unready
         self.remarks.extend(f"told to the destinations of {root.source} instead: {why}" for why in unready)
         return ready, []
+
+
+def _outcome(claimed: Held | Claimed | None) -> str:
+    if isinstance(claimed, Held):
+        return f"held back ({claimed.reason}: {claimed.why})"
+    if claimed is None:
+        return "none is needed, or the state does not answer"
+    return f"{claimed.key} written" + (", in place of a killed process" if claimed.interrupted else "")

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from airflow_cloudact_notify.core import policy
+from airflow_cloudact_notify.core import decisions, policy
 from airflow_cloudact_notify.core.bookkeeping import Bookkeeping
 from airflow_cloudact_notify.core.budget import Budget
 from airflow_cloudact_notify.core.config import EventTriggerConfig, NotificationConfig
@@ -25,6 +25,7 @@ from airflow_cloudact_notify.core.enums import (
     SuppressionReason,
 )
 from airflow_cloudact_notify.core.message import MessageKind, NotificationMessage
+from airflow_cloudact_notify.core.metrics import Metrics, count, nowhere
 from airflow_cloudact_notify.core.original_api import OriginalApi, Providers
 from airflow_cloudact_notify.core.outages import Recovered
 from airflow_cloudact_notify.core.policy import Held, Plan
@@ -49,6 +50,7 @@ class NotificationService(OriginalApi):
     :param connections: reads the connection that a destination names.
     :param enabled: the switch for all of it.
     :param clock: seconds since 1970.
+    :param metrics: takes what is counted.
     :param sleep: waits between attempts.
     :param settle: waits until it is known which of several reporters sends.
     """
@@ -62,6 +64,7 @@ class NotificationService(OriginalApi):
         configs: ConfigStore | None = None,
         connections: ConnectionReader = no_connections,
         enabled: bool = True,
+        metrics: Metrics = nowhere,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
         settle: Callable[[float], None] = time.sleep,
@@ -73,6 +76,7 @@ class NotificationService(OriginalApi):
         self.destinations = Destinations(connections, self.configs.allowed_webhook_hosts)
         self.state = state if state is not None else MemoryStateStore()
         self._enabled = enabled
+        self.metrics = metrics
         self._clock = clock
         self._sleep = sleep
         self._settle = settle
@@ -103,6 +107,7 @@ class NotificationService(OriginalApi):
         if message.is_failure and plan.escalate_after and not plan.held:
             plan = policy.escalated(plan, books.outages.failures(message, plan))
         message = message.model_copy(update={"severity": plan.severity or message.severity})
+        log.debug("%s", decisions.in_words(plan, resolved.config.trigger(message.event)))
         sending = Sending(
             plan, resolved, budget, books, self.configs, self.destinations, self._sleep, remarks
         )
@@ -112,6 +117,8 @@ class NotificationService(OriginalApi):
         books.outages.retried(message, plan)
         report = report_on(sent.message, resolved, plan, sent.held, sent.results, remarks, sent.custom)
         _tell(report, remarks)
+        decisions.tell(report)
+        count(report, self.metrics)
         return report
 
     def _with_end(

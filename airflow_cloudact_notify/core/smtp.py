@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import smtplib
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,12 +14,19 @@ from enum import StrEnum
 
 from airflow_cloudact_notify.core.enums import FailureReason
 from airflow_cloudact_notify.core.errors import DeliveryError
+from airflow_cloudact_notify.core.smtp_answers import (
+    NoVerdictError,
+    Refusal,
+    is_positive,
+    translated,
+    words,
+)
+from airflow_cloudact_notify.core.smtp_login import log_in
 
 QUIT_TIMEOUT = 1.0
 """Seconds to wait for a server's good-bye, which changes nothing."""
 
-# RFC 4954, section 6: login required, mechanism too weak, credentials invalid, encryption required.
-_AUTH_CODES = frozenset({530, 534, 535, 538})
+_LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
 
 
 class SmtpSecurity(StrEnum):
@@ -31,33 +39,21 @@ class SmtpSecurity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SmtpServer:
-    """A mail server and how to be let in; ``verify=False`` accepts any certificate."""
+    """A mail server and how to be let in: by password, or by an OAuth 2.0 access token.
+
+    ``verify=False`` accepts any certificate.
+    """
 
     host: str
     port: int
     security: SmtpSecurity
     username: str | None = None
     password: str | None = None
+    token: str | None = None
     verify: bool = True
 
     def __repr__(self) -> str:
         return f"SmtpServer({self.host}:{self.port}, {self.security})"
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A server's no to one recipient."""
-
-    code: int
-    answer: str
-
-    @property
-    def retryable(self) -> bool:
-        # RFC 5321, 4.2.1: 4yz is transient, 5yz permanent.
-        return 400 <= self.code < 500
-
-    def __str__(self) -> str:
-        return f"{self.code} {self.answer}"
 
 
 @functools.cache
@@ -83,7 +79,7 @@ def connection(server: SmtpServer, *, timeout: float) -> Iterator[smtplib.SMTP]:
         _login(client, server)
         yield client
     except (smtplib.SMTPException, OSError) as error:
-        raise _translated(error, server, timeout) from None
+        raise translated(error, f"{server.host}:{server.port}", timeout) from None
     finally:
         if client is not None:
             _quit(client)
@@ -92,20 +88,49 @@ def connection(server: SmtpServer, *, timeout: float) -> Iterator[smtplib.SMTP]:
 def transmit(
     client: smtplib.SMTP, mail: EmailMessage, sender: str, recipients: Sequence[str]
 ) -> Mapping[str, Refusal]:
-    """Hand one mail over and return the recipients that were refused, which may be some of them but not all.
+    """Hand one mail over and return the recipients that were refused, which may be all.
 
-    :raises DeliveryError: when all were refused.
+    Not smtplib's ``sendmail``: it cannot tell whether a server went away before or after it had the whole mail, forgets
+    who was refused when the mail is, and takes nonsense for a refusal.
     """
+    content = mail.as_bytes()
+    size = [f"size={len(content)}"] if client.has_extn("size") else []
+    code, answer = client.mail(sender, size)
+    if not is_positive(code):
+        raise smtplib.SMTPSenderRefused(code, answer, sender)
+    refused = _refused(client, recipients)
+    if len(refused) < len(recipients):
+        _send_content(client, content)
+    return refused
+
+
+def _refused(client: smtplib.SMTP, recipients: Sequence[str]) -> dict[str, Refusal]:
+    refused: dict[str, Refusal] = {}
+    for who in recipients:
+        code, answer = client.rcpt(who)
+        if is_positive(code):
+            continue
+        refused[who] = Refusal(code, words(answer))
+        if code == 421:
+            # It closes: who was taken so far is not served either.
+            return dict.fromkeys(recipients, refused[who]) | refused
+    return refused
+
+
+def _send_content(client: smtplib.SMTP, content: bytes) -> None:
+    code, answer = client.docmd("DATA")
+    if code != 354:
+        is_positive(code)
+        raise smtplib.SMTPDataError(code, answer)
     try:
-        # Not send_message: it changes lines that begin with "From ".
-        refused = client.sendmail(sender, list(recipients), mail.as_bytes())
-    except smtplib.SMTPRecipientsRefused as error:
-        refusals = _refusals(error.recipients)
-        answers = ", ".join(f"{who} ({refusal})" for who, refusal in refusals.items())
-        worth_a_retry = any(refusal.retryable for refusal in refusals.values())
-        reason = FailureReason.SERVER_ERROR if worth_a_retry else FailureReason.RECIPIENTS_REFUSED
-        raise DeliveryError(reason, f"every recipient was refused: {answers}") from None
-    return _refusals(refused)
+        # RFC 5321, 4.5.2: a line that begins with a dot gets another one.
+        client.send(_LEADING_DOT.sub(b"..", content).removesuffix(b"\r\n") + b"\r\n.\r\n")
+        code, answer = client.getreply()
+        is_taken = is_positive(code)
+    except (smtplib.SMTPException, OSError) as error:
+        raise NoVerdictError(error) from error
+    if not is_taken:
+        raise smtplib.SMTPDataError(code, answer)
 
 
 def _connect(server: SmtpServer, timeout: float) -> smtplib.SMTP:
@@ -119,7 +144,7 @@ def _connect(server: SmtpServer, timeout: float) -> smtplib.SMTP:
 
 
 def _secure(client: smtplib.SMTP, server: SmtpServer) -> None:
-    client.ehlo_or_helo_if_needed()
+    _greet(client)
     if server.security is not SmtpSecurity.STARTTLS:
         return
     if not client.has_extn("starttls"):
@@ -129,7 +154,19 @@ def _secure(client: smtplib.SMTP, server: SmtpServer) -> None:
             "unless smtp_use_tls is false",
         )
     client.starttls(context=tls_context(server.verify))
-    client.ehlo()
+    _greet(client)
+
+
+def _greet(client: smtplib.SMTP) -> None:
+    code, answer = client.ehlo()
+    if is_positive(code):
+        return
+    if code < 500:
+        raise smtplib.SMTPHeloError(code, answer)
+    # A server from before 1995 knows this one only.
+    code, answer = client.helo()
+    if not is_positive(code):
+        raise smtplib.SMTPHeloError(code, answer)
 
 
 def _login(client: smtplib.SMTP, server: SmtpServer) -> None:
@@ -140,11 +177,7 @@ def _login(client: smtplib.SMTP, server: SmtpServer) -> None:
             FailureReason.AUTH,
             f"{server.host}:{server.port} offers no login; remove smtp_username, or use the port that does",
         )
-    try:
-        client.login(server.username, server.password or "")
-    except UnicodeEncodeError:
-        why = "smtp_username or smtp_password has letters beyond ASCII, which cannot be sent"
-        raise DeliveryError(FailureReason.MISCONFIGURED, why) from None
+    log_in(client, server.username, server.password or "", server.token)
 
 
 def _quit(client: smtplib.SMTP) -> None:
@@ -155,54 +188,3 @@ def _quit(client: smtplib.SMTP) -> None:
         client.quit()
     except (smtplib.SMTPException, OSError):
         client.close()
-
-
-def _refusals(recipients: Mapping[str, tuple[int, bytes]]) -> dict[str, Refusal]:
-    return {who: Refusal(code, _words(answer)) for who, (code, answer) in recipients.items()}
-
-
-def _translated(error: smtplib.SMTPException | OSError, server: SmtpServer, timeout: float) -> DeliveryError:
-    """Return an error in our words; the order is that of the classes, the narrower first."""
-    place = f"{server.host}:{server.port}"
-    match error:
-        case smtplib.SMTPResponseException():
-            return _translated_answer(error, place)
-        case smtplib.SMTPNotSupportedError():
-            return DeliveryError(FailureReason.MISCONFIGURED, f"{place}: {error}")
-        # smtplib tells of a silent server as of one that has gone.
-        case smtplib.SMTPServerDisconnected(__context__=TimeoutError()) | TimeoutError():
-            return DeliveryError(FailureReason.TIMEOUT, f"{place} did not answer within {timeout:.3g} s")
-        case smtplib.SMTPServerDisconnected() | ssl.SSLEOFError():
-            return DeliveryError(FailureReason.UNREACHABLE, f"{place} closed the connection")
-        case ssl.SSLError():
-            return DeliveryError(FailureReason.TLS, _translated_tls(error, place))
-        case smtplib.SMTPException():
-            # What is left: "No suitable authentication method found."
-            return DeliveryError(FailureReason.AUTH, f"{place}: {error}")
-        case OSError(strerror=str(cause)):
-            return DeliveryError(FailureReason.UNREACHABLE, f"no connection to {place}: {cause}")
-    return DeliveryError(FailureReason.UNREACHABLE, f"no connection to {place}: {type(error).__name__}")
-
-
-def _translated_tls(error: ssl.SSLError, place: str) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the certificate of {place} is not trusted: {error.verify_message}"
-    why = getattr(error, "reason", None) or "the handshake failed"
-    return f"no TLS with {place}: {why}; 465 speaks TLS from the start, 587 after STARTTLS"
-
-
-def _translated_answer(error: smtplib.SMTPResponseException, place: str) -> DeliveryError:
-    answer = f"{place} answered {error.smtp_code} {_words(error.smtp_error)}"
-    if error.smtp_code < 0:
-        return DeliveryError(FailureReason.UNREACHABLE, f"{place} does not answer like a mail server")
-    # RFC 5321, 4.2.1: 4yz is transient, 5yz permanent.
-    if error.smtp_code < 500:
-        return DeliveryError(FailureReason.SERVER_ERROR, answer)
-    if error.smtp_code in _AUTH_CODES or isinstance(error, smtplib.SMTPAuthenticationError):
-        return DeliveryError(FailureReason.AUTH, answer)
-    return DeliveryError(FailureReason.REJECTED, answer)
-
-
-def _words(answer: bytes | str) -> str:
-    text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
-    return " ".join(text.split())[:300]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from airflow_cloudact_notify.bridge import connections
 from airflow_cloudact_notify.core.enums import NotificationProvider
 from airflow_cloudact_notify.core.errors import ConfigurationError
 from airflow_cloudact_notify.testing import SmtpInbox
+from tests.token_server import OAuthInbox, TokenServer
 
 EMAIL, SLACK = NotificationProvider.EMAIL, NotificationProvider.SLACK
 
@@ -233,3 +236,63 @@ def test_a_root_option_that_cannot_be_read_is_named(configs, smtp, monkeypatch):
     report = NotificationHook().notify("pipeline_failure", tenant_id="acme")
 
     assert "[cloudact_notify]: email_smtp_port: the value cannot be read. Set a whole number." in report.notes
+
+
+def test_an_official_smtp_connection_logs_in_by_oauth2(configs, add_connection):
+    from airflow.providers.smtp.hooks.smtp import build_xoauth2_string
+
+    with TokenServer().running() as tokens, OAuthInbox("etl@acme.example", "token-1") as smtp, smtp.trusted():
+        add_connection(
+            "acme_smtp",
+            conn_type="smtp",
+            host=smtp.host,
+            port=smtp.port,
+            login="etl@acme.example",
+            password="the-old-password",
+            extra=json.dumps(
+                {
+                    "disable_ssl": True,
+                    "auth_type": "oauth2",
+                    "client_id": "the-app",
+                    "client_secret": "s3cret-of-the-app",
+                    "tenant_id": "acme",
+                    "authority": tokens.authority,
+                }
+            ),
+        )
+        configs("acme", email={"enabled": True, "conn_id": "acme_smtp", "to_emails": ["data@acme.example"]})
+
+        reports = [
+            NotificationHook().notify("pipeline_failure", tenant_id="acme", dedup_key=key) for key in "ab"
+        ]
+
+    assert all(report.delivered for report in reports), [report.summary for report in reports]
+    assert smtp.seen == [build_xoauth2_string("etl@acme.example", "token-1")] * 2
+    assert len(tokens.asked) == 1
+
+
+def test_the_extras_of_an_official_oauth2_connection_are_read_as_they_are():
+    from airflow.providers.smtp.hooks.smtp import SmtpHook
+
+    extra = {
+        "auth_type": "oauth2",
+        "access_token": "t",
+        "client_id": "a",
+        "client_secret": "s",
+        "tenant_id": "d",
+        "scope": "x/.default",
+    }
+    section = connections._official_smtp(
+        connection(conn_type="smtp", host="smtp.office365.com", port=587, login="u", extra=extra)
+    )
+
+    assert section["oauth2"] == {key: extra[key] for key in extra if key != "auth_type"}
+    source = inspect.getsource(SmtpHook._get_oauth2_token)
+    assert set(re.findall(r'extra\.get\("(\w+)"', source)) == section["oauth2"].keys()
+
+
+def test_an_auth_type_that_is_not_known_is_named(add_connection):
+    add_connection("acme_smtp", conn_type="smtp", host="h", extra=json.dumps({"auth_type": "kerberos"}))
+
+    with pytest.raises(ConfigurationError, match="connection acme_smtp: its auth_type is not known"):
+        connections.read_section("acme_smtp", EMAIL)

@@ -105,6 +105,20 @@ def test_a_killed_task_is_told_of_by_the_dag_processor_whose_cooldown_holds_too(
 
 
 @pytest.mark.standalone
+def test_a_statsd_server_counts_what_came_from_tasks_and_from_the_dag_processor(played):
+    lines = (played.folder / "metrics.txt").read_text().splitlines()
+    counted = {line.rpartition(" ")[0]: int(line.rpartition(" ")[2]) for line in lines}
+    notices = [d["notice"] for made in played.outcome["decisions"].values() for d in made]
+    assert {notice["told_by"] for notice in notices} == {TASK, DAG_PROCESSOR}
+    for destination in ("email", "slack"):
+        delivered = sum(destination in notice["delivered_to"] for notice in notices)
+        assert counted[f"c cloudact_notify.sent.{destination}"] == delivered
+        assert counted[f"ms cloudact_notify.latency.{destination}"] == delivered
+    held = Counter(notice["held_by"] for notice in notices if notice["held_by"])
+    assert {name: counted[f"c cloudact_notify.suppressed.{name}"] for name in held} == held
+
+
+@pytest.mark.standalone
 def test_no_process_is_left_behind(played):
     home = str(played.folder / "airflow")
     left = [p for p in psutil.process_iter() if _environment(p).get("AIRFLOW_HOME") == home]

@@ -77,13 +77,22 @@ def test_an_exponential_delay_is_drawn_from_a_range_that_doubles_up_to_the_longe
 @pytest.mark.parametrize(
     ("asked", "waited"),
     [
-        pytest.param(17, 17, id="longer than ours"),
-        pytest.param(0, 0, id="none"),
-        pytest.param(9_999, 300, id="no longer than the longest"),
+        pytest.param(17, [17], id="longer than ours"),
+        pytest.param(0, [1], id="shorter than ours"),
+        pytest.param(600, [600], id="longer than max_delay_seconds"),
+        pytest.param(601, [], id="too long to be waited for"),
     ],
 )
-def test_the_servers_wish_goes_before_our_delay(asked: float, waited: float) -> None:
-    assert waits(failure(FailureReason.RATE_LIMITED, retry_after=asked)) == [waited]
+def test_a_server_is_not_asked_again_before_it_wishes(asked: float, waited: list[float]) -> None:
+    assert waits(failure(FailureReason.RATE_LIMITED, retry_after=asked), max_delay_seconds=300) == waited
+
+
+def test_a_wish_does_not_take_the_jitter_away() -> None:
+    """Many processes that are asked to come back in a second must not all come in that second."""
+    error = failure(FailureReason.RATE_LIMITED, retry_after=1)
+    drawn = [waits(error, exponential_backoff=True, initial_delay_seconds=10)[0] for _ in range(200)]
+    assert min(drawn) == 1 < max(drawn) <= 10
+    assert len(set(drawn)) > 100
 
 
 def test_no_delay_means_none() -> None:
@@ -102,9 +111,7 @@ def test_only_the_remainder_is_sent_again() -> None:
     assert provider.messages[1] is rest
 
 
-@pytest.mark.parametrize(
-    "reason", [FailureReason.UNREACHABLE, FailureReason.AUTH, FailureReason.RECIPIENTS_REFUSED]
-)
+@pytest.mark.parametrize("reason", [FailureReason.UNREACHABLE, FailureReason.AUTH, FailureReason.REJECTED])
 def test_what_was_taken_stays_delivered_when_the_remainder_fails(reason: FailureReason) -> None:
     rest = make_message()
     provider = RecordingProvider(
@@ -112,7 +119,53 @@ def test_what_was_taken_stays_delivered_when_the_remainder_fails(reason: Failure
     )
     result = delivered(provider)
     assert (result.outcome, result.reason, result.detail) == (Outcome.DELIVERED, None, "")
-    assert result.refused == {"b": "451 later"}
+    assert result.refused == {"b": "451 later, then it said no"}
+    assert result.deferred == (("b",) if reason.retryable else ())
+
+
+def test_an_answer_that_takes_back_an_earlier_one_is_the_one_that_is_told() -> None:
+    rest = make_message()
+    provider = RecordingProvider(
+        Receipt(deferred={"b": "451 later"}, remainder=rest), Receipt(taken=False, refused={"b": "550 no"})
+    )
+    result = delivered(provider)
+    assert (result.outcome, result.refused, result.deferred) == (Outcome.DELIVERED, {"b": "550 no"}, ())
+
+
+# --- nobody knows
+
+
+@pytest.mark.parametrize(
+    ("severity", "attempts"), [("info", 1), ("warning", 1), ("error", 2), ("critical", 2)]
+)
+def test_what_may_have_arrived_is_repeated_once_if_it_matters(severity: str, attempts: int) -> None:
+    provider = RecordingProvider(*[failure(FailureReason.TIMEOUT, ambiguous=True)] * 5)
+    result = delivered(provider, make_message(severity=severity), terms(max_attempts=5))
+    assert (result.outcome, result.attempts, result.ambiguous) == (Outcome.FAILED, attempts, True)
+
+
+def test_the_severity_that_counts_is_the_escalated_one() -> None:
+    message = make_message(event="pipeline_success", severity="critical")
+    assert delivered(RecordingProvider(failure(FailureReason.TIMEOUT, ambiguous=True)), message)
+
+
+# --- a simpler form
+
+
+def test_a_simpler_form_is_sent_at_once_and_rendered_by_nobody() -> None:
+    simple = make_message(title="simple")
+    clock = FrozenClock()
+    provider = RecordingProvider(failure(FailureReason.REJECTED, simpler=simple))
+    result = delivered(provider, under=terms(clock, max_attempts=1))
+    assert (result.outcome, result.attempts, clock.slept) == (Outcome.DELIVERED, 2, [0])
+    assert result.detail == "in a simpler form, since it said no"
+    assert provider.messages[1] is simple
+
+
+def test_a_simpler_form_has_the_attempts_that_were_left() -> None:
+    simple = make_message(title="simple")
+    errors = [failure(FailureReason.REJECTED, simpler=simple), *[failure(FailureReason.SERVER_ERROR)] * 9]
+    assert delivered(RecordingProvider(*errors), under=terms(max_attempts=3)).attempts == 4
 
 
 # --- mistakes of ours
@@ -190,7 +243,8 @@ def test_who_does_not_end_in_time_has_failed_and_the_others_are_told() -> None:
         FailureReason.BUDGET_EXHAUSTED,
         1,
     )
-    assert email.detail == "no answer within the 0.6 s it may take"
+    assert email.detail == "no answer within the 0.6 s it may take; it may have arrived"
+    assert email.ambiguous
     assert slack.outcome is Outcome.DELIVERED
 
 

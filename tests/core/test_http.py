@@ -10,6 +10,8 @@ import pytest
 import requests
 import trustme
 import urllib3
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_cloudact_notify.core import http
 from airflow_cloudact_notify.core.enums import FailureReason
@@ -76,10 +78,67 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
         pytest.param("soon", None, id="nonsense"),
         pytest.param("nan", None, id="no number"),
         pytest.param("inf", None, id="for ever"),
+        pytest.param("1e3", None, id="not how a number is written"),
+        pytest.param("86401", 86_400, id="more than a day"),
+        pytest.param("9" * 400, 86_400, id="huge"),
+        pytest.param("Fri, 31 Dec 9999 23:59:59 GMT", 86_400, id="a date far away"),
+        pytest.param("Fri, 02 Jan 99999 03:05:05 GMT", None, id="no date there can be"),
+        pytest.param(f"Fri, 02 Jan {'9' * 30} 03:05:05 GMT", None, id="a year beyond all numbers"),
+        pytest.param("Fri, 02 Jan 2026 03:05:05 +9999999999999999", None, id="no zone there can be"),
     ],
 )
 def test_a_wait_is_read_from_a_number_or_a_date(header: str | None, seconds: float | None) -> None:
     assert retry_after(header, NOW) == seconds
+
+
+@given(st.text() | st.from_regex(r"\w{3}, \d+ Jan \d+ \d+:\d+:\d+ [+-]?\w+"))
+def test_no_header_breaks_the_reading_of_it(header: str) -> None:
+    seconds = retry_after(header, NOW)
+    assert seconds is None or 0 <= seconds <= http.MAX_RETRY_AFTER
+
+
+def errors_of_requests() -> list[type[requests.RequestException]]:
+    return [
+        value
+        for value in vars(requests.exceptions).values()
+        if isinstance(value, type) and issubclass(value, requests.RequestException)
+    ]
+
+
+@pytest.mark.parametrize("kind", errors_of_requests(), ids=lambda kind: kind.__name__)
+def test_every_error_of_requests_has_its_reason_and_quotes_no_url(
+    kind: type[requests.RequestException],
+) -> None:
+    made = kind(SECRET) if kind is not requests.JSONDecodeError else kind(SECRET, "doc", 0)
+    error = http._translated(made, "slack.example", 5)
+    assert SECRET not in str(error)
+    assert error.reason in {
+        FailureReason.TLS, FailureReason.TIMEOUT, FailureReason.UNREACHABLE, FailureReason.MISCONFIGURED
+    }  # fmt: skip
+
+
+def test_a_connection_that_was_never_made_cannot_have_taken_anything(session: requests.Session) -> None:
+    with refused_port() as port, pytest.raises(DeliveryError) as error:
+        post(session, f"http://127.0.0.1:{port}{SECRET}")
+    assert not error.value.ambiguous
+
+
+def test_a_proxy_that_cannot_be_reached_has_taken_nothing(session: requests.Session) -> None:
+    session.trust_env = False
+    with refused_port() as port:
+        session.proxies["http"] = f"http://127.0.0.1:{port}"
+        with pytest.raises(DeliveryError) as error:
+            post(session, f"http://slack.invalid{SECRET}")
+    assert (error.value.reason, error.value.ambiguous) == (FailureReason.UNREACHABLE, False)
+
+
+def test_a_proxy_that_refuses_to_connect_has_passed_nothing_on(session: requests.Session) -> None:
+    session.trust_env = False
+    with talking_port(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n") as port:
+        session.proxies["https"] = f"http://127.0.0.1:{port}"
+        with pytest.raises(DeliveryError) as error:
+            post(session, f"https://slack.invalid{SECRET}")
+    assert (error.value.reason, error.value.ambiguous) == (FailureReason.UNREACHABLE, False)
 
 
 def test_an_answer_is_status_body_and_wait(session: requests.Session) -> None:
@@ -134,7 +193,7 @@ def test_a_silent_server_is_a_time_out(session: requests.Session) -> None:
     with silent_port() as port:
         assert why(session, f"http://127.0.0.1:{port}{SECRET}", timeout=0.1) == (
             FailureReason.TIMEOUT,
-            "127.0.0.1 did not answer within 0.1 s",
+            "127.0.0.1 did not answer within 0.1 s; the message may have arrived",
         )
 
 

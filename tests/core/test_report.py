@@ -79,6 +79,8 @@ def test_a_report_becomes_json() -> None:
             "attempts": 2,
             "elapsed_ms": 5,
             "refused": {"a@x": "550 no such user"},
+            "deferred": [],
+            "ambiguous": False,
         },
         "slack": {
             "outcome": "failed",
@@ -87,5 +89,7 @@ def test_a_report_becomes_json() -> None:
             "attempts": 1,
             "elapsed_ms": 0,
             "refused": {},
+            "deferred": [],
+            "ambiguous": False,
         },
     }

@@ -575,3 +575,17 @@ def test_a_state_that_was_slow_before_the_delivery_still_learns_of_it(kit: Kit) 
 
     assert service.send(make_message(tenant_id=None)).suppressed is SuppressionReason.COOLDOWN
     assert kit.told() == (1, 0)
+
+
+def test_who_was_refused_is_in_the_report_in_its_json_and_in_the_log(
+    kit: Kit, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    with SmtpInbox(refuse={"bob@example.com": "550 5.1.1 no such user"}) as inbox:
+        people = ["ann@example.com", "bob@example.com"]
+        kit.folder.write(None, email=kit.email(smtp_port=inbox.port, to_emails=people))
+        report = kit.service.send(make_message())
+    why = {"bob@example.com": "550 5.1.1 no such user"}
+    assert report[EMAIL].refused == why
+    assert report.to_dict()["destinations"]["email"]["refused"] == why
+    assert "refused: bob@example.com (550 5.1.1 no such user)" in caplog.text

@@ -39,10 +39,16 @@ class DestinationConfig(BaseModel):
 
     def secrets(self) -> Iterator[str]:
         """Yield the values that must not appear in any text."""
-        for name in type(self).model_fields:
-            value = getattr(self, name)
-            if isinstance(value, SecretStr) and value.get_secret_value():
-                yield value.get_secret_value()
+        yield from _secrets(self)
+
+
+def _secrets(model: BaseModel) -> Iterator[str]:
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        if isinstance(value, SecretStr) and value.get_secret_value():
+            yield value.get_secret_value()
+        elif isinstance(value, BaseModel):
+            yield from _secrets(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +81,10 @@ class Receipt(Generic[PayloadT]):
     """What a server said when it took a payload.
 
     ``refused`` names the recipients it will not serve, ``deferred`` those worth another attempt, each with its
-    answer; ``remainder`` is the payload for the latter.
+    answer; ``remainder`` is the payload for the latter. ``taken`` is false when these are all there are.
     """
+
+    taken: bool = True
 
     refused: Mapping[str, str] = field(default_factory=dict)
     deferred: Mapping[str, str] = field(default_factory=dict)

@@ -15,10 +15,11 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from airflow_cloudact_notify.core import smtp
+from airflow_cloudact_notify.core import oauth2, smtp
 from airflow_cloudact_notify.core.enums import FailureReason, NotificationSeverity
 from airflow_cloudact_notify.core.errors import DeliveryError
 from airflow_cloudact_notify.core.message import NotificationMessage
+from airflow_cloudact_notify.core.oauth2 import OAuth2Config
 from airflow_cloudact_notify.core.providers.base import (
     NO_PARTS,
     BaseNotificationProvider,
@@ -75,6 +76,7 @@ class EmailConfig(DestinationConfig):
             "smtp_use_tls",
             "smtp_security",
             "smtp_verify_certificate",
+            "oauth2",
             "conn_id",
         }
     )
@@ -87,6 +89,8 @@ class EmailConfig(DestinationConfig):
     smtp_security: SmtpSecurity | None = None
     """Overrides what ``smtp_use_tls`` and the port imply: TLS from the first byte on 465, STARTTLS elsewhere."""
     smtp_verify_certificate: bool = True
+    oauth2: OAuth2Config | None = None
+    """Logs in with an access token in place of ``smtp_password``."""
     from_email: EmailAddress | None = None
     from_name: str | None = None
     to_emails: list[EmailAddress] = []
@@ -133,11 +137,13 @@ class EmailNotificationProvider(BaseNotificationProvider[EmailConfig, EmailPaylo
         if not config.sender:
             raise misconfigured("from_email", "missing", "Name the sender here or in the root's file.")
         self._sender = config.sender
+        if config.oauth2 and config.security is SmtpSecurity.NONE:
+            raise misconfigured("oauth2", "a token would be sent unprotected", "Set smtp_use_tls to true.")
         self._server = SmtpServer(
             host=config.smtp_host,
             port=config.smtp_port,
             security=config.security,
-            username=config.smtp_username,
+            username=config.smtp_username or (config.sender if config.oauth2 else None),
             password=config.smtp_password.get_secret_value() if config.smtp_password else None,
             verify=config.smtp_verify_certificate,
         )
@@ -168,22 +174,29 @@ class EmailNotificationProvider(BaseNotificationProvider[EmailConfig, EmailPaylo
         return EmailPayload(mail, tuple(recipients))
 
     def send(self, payload: EmailPayload, *, timeout: float) -> Receipt[EmailPayload]:
-        with smtp.connection(self._server, timeout=timeout) as client:
+        with smtp.connection(self._with_token(), timeout=timeout) as client:
             refused = smtp.transmit(client, payload.mail, self._sender, payload.recipients)
         deferred = {who: str(refusal) for who, refusal in refused.items() if refusal.retryable}
         return Receipt(
+            taken=len(refused) < len(payload.recipients),
             refused={who: str(refusal) for who, refusal in refused.items() if who not in deferred},
             deferred=deferred,
             remainder=replace(payload, recipients=tuple(deferred)) if deferred else None,
         )
 
     def check(self, *, timeout: float) -> str:
-        with smtp.connection(self._server, timeout=timeout) as client:
+        with smtp.connection(self._with_token(), timeout=timeout) as client:
             code, answer = client.noop()
         if code != 250:
             raise DeliveryError(FailureReason.REJECTED, f"NOOP was answered {code} {answer!r}")
         login = f", logged in as {self._server.username}" if self._server.username else ""
         return f"mail server {self._server.host}:{self._server.port} answers ({self._server.security}{login})"
+
+    def _with_token(self) -> SmtpServer:
+        # Before the server is called, which would not wait long for a token.
+        if not self.config.oauth2:
+            return self._server
+        return replace(self._server, token=oauth2.access_token(self.config.oauth2))
 
     def _subject(self, headline: str) -> str:
         return cut(_header(f"{self.config.subject_prefix or ''} {headline}"), MAX_SUBJECT)

@@ -55,6 +55,18 @@ _REASON_OF_BODY = {
     "rollup_error": FailureReason.SERVER_ERROR,
 }
 
+_PAYLOAD_REFUSED = frozenset(
+    {
+        "invalid_payload",
+        "no_text",
+        "invalid_blocks",
+        "invalid_blocks_format",
+        "too_many_attachments",
+        "missing_text_or_fallback_or_attachments",
+    }
+)
+"""What Slack says of a payload that we have made wrong: the same in plain text may be taken."""
+
 _URL_CHARACTERS = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
 _USER = re.compile(r"[UW][A-Z0-9]{2,}")
 _GROUP = re.compile(r"S[A-Z0-9]{2,}")
@@ -147,13 +159,15 @@ class SlackNotificationProvider(BaseNotificationProvider[SlackConfig, SlackPaylo
 
     def send(self, payload: SlackPayload, *, timeout: float) -> Receipt[SlackPayload]:
         answer = post_json(self._session, self._url, payload, timeout=timeout)
-        reason = _reason(answer)
+        word = _word(answer)
+        reason = reason_of_status(answer.status)
         if reason is None:
             return Receipt()
         raise DeliveryError(
-            reason,
+            _REASON_OF_BODY.get(word, reason),
             f"Slack answered {answer.status} {_first_words(answer.body)}".strip(),
             retry_after=answer.retry_after,
+            simpler=_without_blocks(payload) if word in _PAYLOAD_REFUSED else None,
         )
 
     def check(self, *, timeout: float) -> str:
@@ -211,13 +225,20 @@ def _mentions(config: SlackConfig) -> str:
     return " ".join(channel + people)
 
 
-def _reason(answer: HttpAnswer) -> FailureReason | None:
-    by_status = reason_of_status(answer.status)
-    if by_status is None:
-        return None
+def _word(answer: HttpAnswer) -> str:
     # A rate limit's body is JSON: {"retry_after":1,"ok":false,"error":"rate_limited"}
-    word = next((word for word in re.findall(r"[a-z_]+", answer.body) if word in _REASON_OF_BODY), "")
-    return _REASON_OF_BODY.get(word, by_status)
+    return next((word for word in re.findall(r"[a-z_]+", answer.body) if word in _REASON_OF_BODY), "")
+
+
+def _without_blocks(payload: SlackPayload) -> SlackPayload | None:
+    """Return the same message as plain text, ``None`` when it is that already."""
+    rich = {key: payload[key] for key in ("blocks", "attachments") if key in payload}
+    if not rich:
+        return None
+    text = "\n".join((payload["text"], *block_kit.as_text(list(rich.values()))))
+    return {key: payload[key] for key in payload if key not in rich} | {
+        "text": block_kit.fit(text, block_kit.MAX_TEXT)
+    }
 
 
 def _first_words(body: str) -> str:

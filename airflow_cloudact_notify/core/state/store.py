@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Protocol, TypeVar
@@ -14,6 +16,8 @@ from airflow_cloudact_notify.core.errors import OutOfTimeError, StateUnavailable
 from airflow_cloudact_notify.core.masking import mask
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 PREFIX = "cloudact_notify"
 ROOT = "_root"
@@ -128,8 +132,9 @@ class BoundedStateStore:
         return self._bounded(f"list {prefix}*", lambda: self._inner.keys(prefix))
 
     def _bounded(self, operation: str, function: Callable[[], T]) -> T:
+        began = time.monotonic()
         try:
-            return self._call(operation, function)
+            answer = self._call(operation, function)
         except StateUnavailable:
             raise
         except OutOfTimeError as error:
@@ -137,3 +142,11 @@ class BoundedStateStore:
         except Exception as error:  # noqa: BLE001 - whatever a store does, its callers fail open
             why = f"{type(error).__name__}: {mask(str(error))[:200]}"
             raise StateUnavailable(operation, why) from None
+        log.debug("state: %s: %s, %.0f ms", operation, _size(answer), (time.monotonic() - began) * 1000)
+        return answer
+
+
+def _size(answer: object) -> str:
+    if isinstance(answer, list):
+        return f"{len(answer)} rows"
+    return f"{len(answer)} characters" if isinstance(answer, str) else "nothing"

@@ -11,7 +11,7 @@ from airflow_cloudact_notify.core.enums import FailureReason, NotificationSeveri
 from airflow_cloudact_notify.core.errors import ConfigurationError
 from airflow_cloudact_notify.core.providers.base import ProviderSettings
 from airflow_cloudact_notify.core.providers.slack import SlackConfig, SlackNotificationProvider
-from airflow_cloudact_notify.testing import FrozenClock, SlackInbox, make_message
+from airflow_cloudact_notify.testing import SlackInbox, make_message
 from tests.core.providers.contract import AWKWARD_TEXTS, HttpProviderContract
 from tests.support import delivered, refused_port, silent_port, terms
 
@@ -46,43 +46,7 @@ class TestSlackContract(HttpProviderContract):
         return [json.dumps(payload, ensure_ascii=False) for payload in inbox.payloads]
 
 
-# --- what an answer means
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "reason", "attempts"),
-    [
-        pytest.param(404, "no_service", FailureReason.NOT_FOUND, 1, id="webhook removed"),
-        pytest.param(410, "channel_is_archived", FailureReason.NOT_FOUND, 1, id="channel archived"),
-        pytest.param(403, "action_prohibited", FailureReason.AUTH, 1, id="not allowed"),
-        pytest.param(400, "invalid_blocks", FailureReason.REJECTED, 1, id="payload refused"),
-        pytest.param(500, "rollup_error", FailureReason.SERVER_ERROR, 3, id="Slack is ill"),
-        pytest.param(
-            500, "no_service", FailureReason.NOT_FOUND, 1, id="the body is stronger than the status"
-        ),
-        pytest.param(
-            429,
-            '{"retry_after":1,"ok":false,"error":"rate_limited"}',
-            FailureReason.RATE_LIMITED,
-            3,
-            id="rate limit as JSON",
-        ),
-        pytest.param(502, "<html>Bad Gateway</html>", FailureReason.SERVER_ERROR, 3, id="a proxy's page"),
-    ],
-)
-def test_slacks_word_decides(
-    inbox: SlackInbox,
-    provider: SlackNotificationProvider,
-    status: int,
-    body: str,
-    reason: FailureReason,
-    attempts: int,
-) -> None:
-    for _ in range(3):
-        inbox.answer(status, body)
-    result = delivered(provider)
-    assert (result.outcome, result.reason, result.attempts) == (Outcome.FAILED, reason, attempts)
-    assert result.detail == f"Slack answered {status} {body}"
+# --- what an answer means; test_slack_answers.py has them all
 
 
 def test_a_500_then_a_200_is_delivered_by_the_second_attempt(
@@ -92,16 +56,6 @@ def test_a_500_then_a_200_is_delivered_by_the_second_attempt(
     result = delivered(provider)
     assert (result.outcome, result.reason, result.attempts) == (Outcome.DELIVERED, None, 2)
     assert inbox.payloads[0] == inbox.payloads[1]
-
-
-def test_a_wait_longer_than_the_budget_is_not_begun(
-    inbox: SlackInbox, provider: SlackNotificationProvider
-) -> None:
-    clock = FrozenClock()
-    inbox.answer(429, "rate_limited", {"Retry-After": "60"})
-    result = delivered(provider, under=terms(clock, budget=10))
-    assert (result.reason, result.attempts, clock.slept) == (FailureReason.BUDGET_EXHAUSTED, 1, [])
-    assert result.detail == "no time for another attempt; Slack answered 429 rate_limited"
 
 
 def test_a_silent_server_costs_no_more_than_the_budget() -> None:
