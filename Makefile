@@ -4,10 +4,10 @@ ENV := .venv
 CORE := .venv-core
 UV := $(ENV)/bin/uv
 INSTALL := pip install --quiet --constraint constraints.txt
-SOURCES := airflow_cloudact_notify tests demo example_dags scenarios benchmarks load
+SOURCES := airflow_cloudact_notify tests demo example_dags scenarios benchmarks load campaign
 
 .DEFAULT_GOAL := help
-.PHONY: help demo scenarios load test test-core test-airflow test-standalone check format constraints clean
+.PHONY: help demo scenarios load campaign test test-core test-airflow test-standalone check format constraints clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -22,6 +22,9 @@ load: $(ENV)/.ready ## Let many processes report one incident at one moment (hal
 	$(ENV)/bin/python -m load.claims
 	$(ENV)/bin/python -m load.mapped
 	$(ENV)/bin/python -m load.gates
+
+campaign: $(CORE)/.ready ## Send 2,000 notifications to servers that misbehave, and balance the books (three minutes)
+	$(CORE)/bin/python -m campaign
 
 test: test-core test-airflow test-standalone ## Run every test
 

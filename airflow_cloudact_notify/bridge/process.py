@@ -14,6 +14,9 @@ TRIGGERER_SECONDS = 30.0
 """What a callback may take at least in the triggerer. Airflow ends none there, and the first look at a Variable in a
 triggerer's life alone takes four to ten seconds: it starts an API server of its own for it."""
 
+LEAST_SECONDS = 0.4
+"""What a callback has when they have taken all of it: too little to deliver, enough to keep what is to be told."""
+
 _spent = 0.0
 
 
@@ -26,7 +29,7 @@ def allowance(seconds: float) -> Iterator[float]:
     global _spent
     started = time.monotonic()
     if is_dag_processor():
-        seconds = min(seconds, max(0.0, DAG_PROCESSOR_SECONDS - _spent))
+        seconds = min(seconds, max(LEAST_SECONDS, DAG_PROCESSOR_SECONDS - _spent))
     elif is_triggerer():
         seconds = max(seconds, TRIGGERER_SECONDS)
     try:

@@ -104,11 +104,15 @@ class Bookkeeping:
         try:
             row = self._cooldowns.load(key) if plan.cooldown_seconds else Cooldown()
             held = policy.cooling_down(row, plan, now) if plan.cooldown_seconds else None
+            if held and held.reason is SuppressionReason.COOLDOWN and policy.is_told_anew(row, message):
+                held = None
             if held is None and policy.is_told_once(message):
                 held = self.outages.already_told(message)
         except StateUnavailable as error:
             return self._by_its_file(message, plan, error)
-        place = held or self._gated(message, plan, short_hash(f"{key} {row.told_at}"))
+        # Who reports one incident tells one message; where nothing is a repeat, each message is one.
+        mark = f"{key} {row.told_at}" if plan.cooldown_seconds else message.message_id
+        place = held or self._gated(message, plan, short_hash(mark))
         if isinstance(place, Held):
             return replace(place, counts=False) if policy.is_about(row, message) else place
         if not plan.cooldown_seconds:

@@ -52,6 +52,10 @@ class Budget:
             return float("inf")
         return max(0.0, self.seconds - self._passed())
 
+    def part(self, share: float) -> Budget:
+        """Return a countdown of its own that ends when this share of what is left is used."""
+        return self if self.seconds is None else Budget(self.remaining() * share, self._clock)
+
     def remaining_for_state(self) -> float:
         """Return the seconds that state calls may still use: their share, and all that is left after delivery."""
         if self.seconds is None or self._delivery_is_over:

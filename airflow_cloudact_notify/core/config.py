@@ -45,14 +45,15 @@ class EventTriggerConfig(Section):
     """What to do about one event.
 
     ``cooldown_seconds`` left out means 300 for severities of warning and above and none for info; ``null`` or 0
-    means none. ``providers`` left out means the file's ``default_provider``. ``template_b`` takes the place of
-    ``template`` in ``template_b_ratio`` of the messages.
+    means none. ``providers`` left out means the file's ``default_provider``, ``fallback_providers`` left out the file's
+    own. ``template_b`` takes the place of ``template`` in ``template_b_ratio`` of the messages.
     """
 
     event: NotificationEvent
     enabled: bool = True
     severity: NotificationSeverity | None = None
     providers: list[NotificationProvider] | None = Field(default=None, min_length=1)
+    fallback_providers: list[NotificationProvider] | None = None
     template: TemplateName | None = None
     template_b: TemplateName | None = None
     template_b_ratio: float = Field(default=0.5, ge=0, le=1)
@@ -96,11 +97,14 @@ class NotificationConfig(Section):
     tenant_id: str | None = None
     description: str | None = None
     default_provider: NotificationProvider = NotificationProvider.EMAIL
+    fallback_providers: list[NotificationProvider] = []
     email: EmailConfig = EmailConfig()
     slack: SlackConfig = SlackConfig()
     event_triggers: list[EventTriggerConfig] = []
     retry_config: NotificationRetryConfig = NotificationRetryConfig()
     notify_recovery: bool = True
+    unhealthy_after: int = Field(default=3, ge=1)
+    dead_letter_hours: int = Field(default=72, ge=1, le=720)
     log_tail_lines: int = Field(default=0, ge=0, le=MAX_LOG_TAIL_LINES)
     max_per_hour: int | None = Field(default=None, ge=1)
     quiet_hours: QuietHoursConfig | None = None

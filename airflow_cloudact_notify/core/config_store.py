@@ -61,6 +61,7 @@ class ResolvedConfig:
 
     ``providers`` holds the destinations that are ready; those that name a connection are made when they are needed.
     ``broken`` holds enabled destinations that cannot be used, each with its problem; ``config`` has them switched off.
+    ``of_root`` says that it is the root's, whichever tenant it applies to.
     """
 
     config: NotificationConfig
@@ -68,6 +69,7 @@ class ResolvedConfig:
     providers: Mapping[NotificationProvider, Provider] = field(default_factory=dict)
     broken: Mapping[NotificationProvider, ConfigProblem] = field(default_factory=dict)
     problems: tuple[ConfigProblem, ...] = ()
+    of_root: bool = False
 
     @property
     def reaches_nobody(self) -> bool:
@@ -75,7 +77,7 @@ class ResolvedConfig:
         return bool(self.broken) and not self.config.enabled_destinations()
 
 
-NOTHING = ResolvedConfig(NotificationConfig(enabled=False), "nothing is enabled")
+NOTHING = ResolvedConfig(NotificationConfig(enabled=False), "nothing is enabled", of_root=True)
 
 
 class ConfigStore:
@@ -161,7 +163,9 @@ class ConfigStore:
         # What was valid source by source is valid when merged: no rule spans two of them.
         config = documents.validate(root.document, root.source)
         resolved = self._finished(config, root.source, root.broken)
-        return _with_problems(resolved, root.problems + tuple(resolved.broken.values()))
+        return replace(
+            _with_problems(resolved, root.problems + tuple(resolved.broken.values())), of_root=True
+        )
 
     def _of_tenant(self, tenant_id: str, stamp: object, call: Caller) -> ResolvedConfig:
         try:

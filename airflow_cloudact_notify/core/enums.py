@@ -139,12 +139,18 @@ class FailureReason(StrEnum):
     REJECTED = "rejected"
     RECIPIENTS_REFUSED = "recipients_refused"
     MISCONFIGURED = "misconfigured"
+    UNHEALTHY = "unhealthy"
     BUDGET_EXHAUSTED = "budget_exhausted"
     INTERNAL = "internal"
 
     @property
     def retryable(self) -> bool:
         return self in _RETRYABLE
+
+    @property
+    def permanent(self) -> bool:
+        """Whether it will be the same next time, unless a person does something about it."""
+        return self in _PERMANENT
 
 
 _RETRYABLE = frozenset(
@@ -153,5 +159,16 @@ _RETRYABLE = frozenset(
         FailureReason.TIMEOUT,
         FailureReason.SERVER_ERROR,
         FailureReason.RATE_LIMITED,
+    }
+)
+
+_PERMANENT = frozenset(
+    {
+        FailureReason.TLS,
+        FailureReason.AUTH,
+        FailureReason.NOT_FOUND,
+        FailureReason.REJECTED,
+        FailureReason.RECIPIENTS_REFUSED,
+        FailureReason.MISCONFIGURED,
     }
 )

@@ -20,9 +20,9 @@ from airflow_cloudact_notify.core.state.silences import Silences
 from airflow_cloudact_notify.core.state.store import StateStore
 
 GATES = (SuppressionReason.SILENCED, SuppressionReason.QUIET_HOURS, SuppressionReason.MAX_PER_HOUR)
-_GATED = (MessageKind.ALERT, MessageKind.DIGEST, MessageKind.RECOVERY)
+_GATED = (MessageKind.ALERT, MessageKind.DIGEST, MessageKind.RECOVERY, MessageKind.REPLAY)
 _CRITICAL = "critical"
-_CAPPED = (MessageKind.ALERT, MessageKind.RECOVERY)
+_CAPPED = (MessageKind.ALERT, MessageKind.RECOVERY, MessageKind.REPLAY)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,11 @@
-"""What nobody's callback does: digests, messages of killed reporters, recoveries nobody told, and pruning.
+"""What nobody's callback does: dead letters, digests, messages of killed reporters, recoveries nobody told, pruning.
 
 Functions, called by the maintenance DAG and by the command line; one at a time.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import secrets
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +15,8 @@ from airflow_cloudact_notify.core.digests import forget, held_groups, is_live, s
 from airflow_cloudact_notify.core.enums import Lifecycle, NotificationEvent
 from airflow_cloudact_notify.core.gates import GATES
 from airflow_cloudact_notify.core.message import MessageKind, NotificationMessage
+from airflow_cloudact_notify.core.notices import tell_health
+from airflow_cloudact_notify.core.replays import replay_due
 from airflow_cloudact_notify.core.service import NotificationService
 from airflow_cloudact_notify.core.state.control import Control
 from airflow_cloudact_notify.core.state.cooldowns import Cooldown, Cooldowns
@@ -34,9 +33,6 @@ MEMORY_SECONDS = 7 * 86_400.0
 """How long it is remembered what was told of a pipeline in which nothing is broken, and what nobody could be told."""
 OUTAGE_SECONDS = 90 * 86_400.0
 """How long after its last failure was told an outage without an end is remembered, and what a gate held back."""
-UNDER_WAY = f"{PREFIX}:control:maintaining"
-LONGEST_RUN = 600.0
-"""Seconds after which maintenance that did not end counts as killed."""
 
 LatestSuccess = Callable[[str], datetime | None]
 """Takes a pipeline's id; returns when its newest successful run began."""
@@ -44,9 +40,12 @@ LatestSuccess = Callable[[str], datetime | None]
 
 @dataclass(frozen=True, slots=True)
 class Maintained:
-    """How many messages of killed reporters were told, digests sent, outages ended, rows deleted."""
+    """How many messages of killed reporters were told, dead letters delivered and given up, digests sent, outages
+    ended, rows deleted."""
 
     retold: int = 0
+    replayed: int = 0
+    lost: int = 0
     digests: int = 0
     recovered: int = 0
     pruned: int = 0
@@ -59,40 +58,26 @@ def maintain(service: NotificationService, latest_success: LatestSuccess, now: f
     :raises StateUnavailable: when the state does not answer.
     """
     state = service.state
-    if not _begins(state, now):
+    control = Control(state)
+    if not control.begins(now):
         log.info("Another maintenance is under way.")
         return Maintained()
     try:
         cooldowns = dict(_cooldowns(state))
+        replayed = replay_due(service, now)
+        tell_health(service, now)
         done = Maintained(
             retold=_retell(service, cooldowns.values(), now),
+            replayed=replayed.delivered,
+            lost=replayed.lost,
             digests=send_digests(service, now),
             recovered=_recover(service, latest_success),
             pruned=_prune(state, cooldowns, now),
         )
-        Control(state).ran(now)
+        control.ran(now)
     finally:
-        state.delete(UNDER_WAY)
+        control.ends()
     return done
-
-
-def _begins(state: StateStore, now: float) -> bool:
-    """Claim that maintenance is under way, as reporters claim incidents; a store that cannot be written raises."""
-    until, _ = _under_way(state)
-    if now < until <= now + LONGEST_RUN:
-        return False
-    own = secrets.token_hex(8)
-    state.put(UNDER_WAY, json.dumps({"v": 1, "until": now + LONGEST_RUN, "token": own}))
-    time.sleep(2 * state.settle_seconds)
-    return _under_way(state)[1] in (own, "")
-
-
-def _under_way(state: StateStore) -> tuple[float, str]:
-    try:
-        row = json.loads(state.get(UNDER_WAY) or "{}")
-        return float(row["until"]), str(row["token"])
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
-        return 0.0, ""
 
 
 def _retell(service: NotificationService, cooldowns: Iterable[Cooldown], now: float) -> int:

@@ -38,6 +38,8 @@ class MessageKind(StrEnum):
     TEST = "test"
     DIGEST = "digest"
     RECOVERY = "recovery"
+    REPLAY = "replay"
+    HEALTH = "health"
 
 
 class NotificationMessage(BaseModel):

@@ -6,13 +6,13 @@ No tag holds a tenant, a pipeline or a text: their values are words of enums, so
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from airflow_cloudact_notify.core.enums import NotificationProvider, Outcome
-from airflow_cloudact_notify.core.report import DeliveryResult, NotificationReport
+from airflow_cloudact_notify.core.report import DeliveryResult, NotificationReport, unserved
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +55,10 @@ METRICS = (
 )
 
 
+Value = tuple[Metric, float, tuple[str, ...]]
+"""A value of a metric, with a text for each of its tags."""
+
+
 class Metrics(Protocol):
     """Takes a value of a metric, with a text for each of the metric's tags, in their order."""
 
@@ -66,24 +70,29 @@ def nowhere(metric: Metric, value: float, *tags: str) -> None:
 
 
 def count(report: NotificationReport, metrics: Metrics) -> None:
-    """Count what became of a message. What goes wrong in counting costs nobody a message."""
+    """Count what became of a message."""
+    hand_over(_values(report), metrics)
+
+
+def hand_over(values: Iterable[Value], metrics: Metrics) -> None:
+    """Count values. What goes wrong in counting costs nobody a message."""
     try:
-        for metric, value, tags in _values(report):
+        for metric, value, tags in values:
             metrics(metric, value, *tags)
     except Exception as error:  # noqa: BLE001 - whatever Airflow's metrics or their libraries raise
         log.warning("metrics are not counted: %s: %s", type(error).__name__, error)
 
 
-def _values(report: NotificationReport) -> Iterator[tuple[Metric, float, tuple[str, ...]]]:
+def _values(report: NotificationReport) -> Iterator[Value]:
     if report.suppressed:
         yield SUPPRESSED, 1, (report.suppressed,)
     for destination, result in report.items():
         yield from _of_result(destination, result)
+    if report.dead_letter:
+        yield from ((DEAD_LETTERS_KEPT, 1, (result.destination,)) for result in unserved(report.values()))
 
 
-def _of_result(
-    destination: NotificationProvider, result: DeliveryResult
-) -> Iterator[tuple[Metric, float, tuple[str, ...]]]:
+def _of_result(destination: NotificationProvider, result: DeliveryResult) -> Iterator[Value]:
     if result.outcome is Outcome.DELIVERED:
         yield SENT, 1, (destination,)
     elif result.outcome is Outcome.FAILED:

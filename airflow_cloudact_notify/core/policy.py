@@ -28,6 +28,8 @@ from airflow_cloudact_notify.core.state.cooldowns import Claim, Cooldown
 from airflow_cloudact_notify.core.state.incidents import Incident
 from airflow_cloudact_notify.core.state.store import scope_key
 
+ANEW = "#cleared:"
+"""In an occasion, before the number of tries that were over when a person cleared the task."""
 LEASE_MARGIN = 5.0
 """Seconds that a claim outlasts its reporter's budget by."""
 LONGEST_LEASE = 1800.0
@@ -52,12 +54,14 @@ class Held:
 class Plan:
     """What to do with a message, apart from what only the state knows.
 
+    ``fall_back`` are told when one of ``send_to`` cannot be.
     ``off`` are destinations the message was meant for that are switched off, ``broken`` those that cannot be used.
     ``held`` holds back the whole message.
     """
 
     severity: NotificationSeverity | None
     send_to: tuple[NotificationProvider, ...] = ()
+    fall_back: tuple[NotificationProvider, ...] = ()
     off: tuple[NotificationProvider, ...] = ()
     broken: Mapping[NotificationProvider, ConfigProblem] = field(default_factory=dict)
     cooldown_seconds: int = 0
@@ -95,12 +99,10 @@ def plan(
     enabled = config.enabled_destinations()
     send_to = tuple(name for name in wanted if name in enabled)
     broken = {name: problem for name, problem in resolved.broken.items() if name in wanted}
-    if broken and not send_to:
-        # A mistake in the file must not silence its tenant: whoever else can be reached is told.
-        send_to = enabled
     return Plan(
         severity=severity,
         send_to=send_to,
+        fall_back=tuple(n for n in _fall_back(config, trigger) if n in enabled and n not in send_to),
         off=tuple(name for name in wanted if name not in enabled and name not in broken),
         broken=broken,
         cooldown_seconds=_cooldown(message, trigger, severity),
@@ -153,6 +155,7 @@ def recovery(plan: Plan, config: NotificationConfig, alerted: Iterable[str]) -> 
     return Plan(
         severity=plan.severity or NotificationSeverity.INFO,
         send_to=send_to,
+        fall_back=tuple(n for n in _fall_back(config, None) if n in enabled and n not in send_to),
         cooldown_seconds=RECOVERY_COOLDOWN if send_to else 0,
         max_per_hour=config.max_per_hour,
         quiet_hours=config.quiet_hours,
@@ -229,6 +232,14 @@ def is_about(row: Cooldown, message: NotificationMessage) -> bool:
     return any(known is not None and known.message_id == message.message_id for known in told)
 
 
+def is_told_anew(row: Cooldown, message: NotificationMessage) -> bool:
+    """Whether a row tells of the same step of the same run before a person cleared it: he wants to hear it again."""
+    told = row.told.occasion if row.told else None
+    if not told or not message.occasion or ANEW not in message.occasion:
+        return False
+    return told != message.occasion and told.rpartition(ANEW)[0] == message.occasion.rpartition(ANEW)[0]
+
+
 def is_live(claim: Claim, now: float) -> bool:
     """Whether a claim's reporter may still be telling.
 
@@ -237,12 +248,15 @@ def is_live(claim: Claim, now: float) -> bool:
     return now < claim.until <= now + LONGEST_LEASE
 
 
-def lease(config: NotificationConfig, budget_seconds: float | None) -> float:
-    """Return the seconds after which a reporter counts as killed: it outlasts all that it may do."""
+def lease(config: NotificationConfig, budget_seconds: float | None, rounds: int = 1) -> float:
+    """Return the seconds after which a reporter counts as killed: it outlasts all that it may do.
+
+    :param rounds: 2 when a fall-back may be sent to after the destinations.
+    """
     longest = budget_seconds
     if longest is None:
         retry = config.retry_config
-        longest = retry.max_attempts * (config.timeout_seconds + retry.max_delay_seconds)
+        longest = rounds * retry.max_attempts * (config.timeout_seconds + retry.max_delay_seconds)
     return min(longest + LEASE_MARGIN, LONGEST_LEASE)
 
 
@@ -295,6 +309,13 @@ def _cooldown(
     if message.kind is not MessageKind.ALERT:
         return 0  # a summary is no repeat of anything
     return trigger.cooldown_for(severity) if trigger else default_cooldown(severity)
+
+
+def _fall_back(
+    config: NotificationConfig, trigger: EventTriggerConfig | None
+) -> tuple[NotificationProvider, ...]:
+    own = trigger.fallback_providers if trigger else None
+    return destinations(config.fallback_providers if own is None else own)
 
 
 def _wanted(

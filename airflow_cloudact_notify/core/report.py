@@ -25,8 +25,8 @@ class DeliveryResult:
 
     ``refused`` names the recipients a mail server refused, each with its answer; ``deferred`` are those of them whom a
     later attempt may serve. ``ambiguous`` says that a server went away before it said whether it had taken the message:
-    it may have arrived, or, when delivered, have arrived twice. ``elapsed_ms`` covers all attempts and the waits
-    between them.
+    it may have arrived, or, when delivered, have arrived twice. ``in_place_of`` are destinations that failed, whose
+    fall-back this one is. ``elapsed_ms`` covers all attempts and the waits between them.
     """
 
     destination: NotificationProvider
@@ -38,6 +38,7 @@ class DeliveryResult:
     refused: dict[str, str] = field(default_factory=dict)
     deferred: tuple[str, ...] = ()
     ambiguous: bool = False
+    in_place_of: tuple[NotificationProvider, ...] = ()
 
     def __bool__(self) -> bool:
         return self.outcome is Outcome.DELIVERED
@@ -46,6 +47,8 @@ class DeliveryResult:
         text = f"{self.destination} {self.outcome}"
         if why := ": ".join(filter(None, (self.reason, self.detail))):
             text += f" ({why})"
+        if self.in_place_of:
+            text += f" in place of {', '.join(self.in_place_of)}"
         if self.attempts > 1:
             text += f" after {self.attempts} attempts"
         if self.refused:
@@ -61,7 +64,8 @@ class NotificationReport(dict[NotificationProvider, DeliveryResult]):
 
     ``suppressed`` and ``reason`` say why nothing was sent when that was the decision; ``notes`` are remarks for a
     person (a broken file, a state store that did not answer); ``config_source`` names the configuration used,
-    ``custom`` the template and its arm, and where the built-in message took its place.
+    ``custom`` the template and its arm, and where the built-in message took its place; ``dead_letter`` is the key under
+    which what was missed is kept.
     """
 
     def __init__(
@@ -74,6 +78,7 @@ class NotificationReport(dict[NotificationProvider, DeliveryResult]):
         suppressed: SuppressionReason | None = None,
         reason: str = "",
         custom: CustomParts = _BUILT_IN,
+        dead_letter: str | None = None,
     ) -> None:
         super().__init__((result.destination, result) for result in results)
         self.message = message
@@ -82,6 +87,7 @@ class NotificationReport(dict[NotificationProvider, DeliveryResult]):
         self.suppressed = suppressed
         self.reason = reason
         self.custom = custom
+        self.dead_letter = dead_letter
 
     @property
     def delivered(self) -> bool:
@@ -90,7 +96,13 @@ class NotificationReport(dict[NotificationProvider, DeliveryResult]):
 
     @property
     def failures(self) -> list[DeliveryResult]:
+        """The destinations that did not take the message."""
         return [result for result in self.values() if result.outcome is Outcome.FAILED]
+
+    @property
+    def missed(self) -> list[DeliveryResult]:
+        """The failures for which no fall-back stepped in; a fall-back's own do not count."""
+        return missed(self.values())
 
     @property
     def summary(self) -> str:
@@ -103,11 +115,12 @@ class NotificationReport(dict[NotificationProvider, DeliveryResult]):
             told = f"not sent ({self.suppressed}: {self.reason})"
         elif self.custom.choice:
             told += f", {self.custom}"
+        told += f"; kept as dead letter {self.dead_letter}" if self.dead_letter else ""
         return " ".join(f"{about}: {told or 'not sent'} [{self.config_source}]".split())
 
     def raise_for_failures(self) -> None:
-        """Raise ``DeliveryFailedError`` when a destination failed; do nothing otherwise."""
-        if self.failures:
+        """Raise ``DeliveryFailedError`` when a destination failed and no fall-back stepped in; else do nothing."""
+        if self.missed:
             raise DeliveryFailedError([str(result) for result in self.failures])
 
     def to_dict(self) -> dict[str, Any]:
@@ -125,6 +138,7 @@ class NotificationReport(dict[NotificationProvider, DeliveryResult]):
             "config_source": self.config_source,
             "template": self.custom.to_dict(),
             "notes": list(self.notes),
+            "dead_letter": self.dead_letter,
             "destinations": {str(name): _result_dict(result) for name, result in self.items()},
         }
 
@@ -139,7 +153,25 @@ def _result_dict(result: DeliveryResult) -> dict[str, Any]:
         "refused": dict(result.refused),
         "deferred": list(result.deferred),
         "ambiguous": result.ambiguous,
+        "in_place_of": [str(name) for name in result.in_place_of],
     }
+
+
+def missed(results: Iterable[DeliveryResult]) -> list[DeliveryResult]:
+    """Return the failures for which no fall-back stepped in."""
+    results = list(results)
+    told = {name for result in results if result for name in result.in_place_of}
+    return [
+        result
+        for result in results
+        if result.outcome is Outcome.FAILED and not result.in_place_of and result.destination not in told
+    ]
+
+
+def unserved(results: Iterable[DeliveryResult]) -> list[DeliveryResult]:
+    """Return the results of which something is still to be delivered: what was missed, and what was deferred."""
+    results = list(results)
+    return missed(results) + [result for result in results if result and result.deferred]
 
 
 def failed(name: NotificationProvider, reason: FailureReason, detail: str) -> DeliveryResult:
@@ -155,13 +187,11 @@ def report_on(
     results: Iterable[DeliveryResult],
     remarks: Iterable[str],
     custom: CustomParts = _BUILT_IN,
+    dead_letter: str | None = None,
 ) -> NotificationReport:
     """Return the report on a message that was held back, or was sent with these results."""
     if held:
         results = [_suppressed(name, held) for name in (*plan.send_to, *plan.broken)]
-    else:
-        broken = [failed(name, FailureReason.MISCONFIGURED, str(why)) for name, why in plan.broken.items()]
-        results = [*results, *broken]
     off = Held(SuppressionReason.DESTINATION_OFF, "it is switched off in the configuration")
     return NotificationReport(
         [*results, *(_suppressed(name, off) for name in plan.off)],
@@ -171,6 +201,7 @@ def report_on(
         suppressed=held.reason if held else None,
         reason=held.why if held else "",
         custom=custom,
+        dead_letter=dead_letter,
     )
 
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
-from airflow_cloudact_notify.core import delivery, policy
+from airflow_cloudact_notify.core import policy
 from airflow_cloudact_notify.core.bookkeeping import Bookkeeping, Claimed
 from airflow_cloudact_notify.core.budget import Budget
-from airflow_cloudact_notify.core.config_store import ConfigStore, ResolvedConfig
-from airflow_cloudact_notify.core.custom.templates import CustomParts, custom_parts
-from airflow_cloudact_notify.core.delivery import Delivery, Terms
-from airflow_cloudact_notify.core.destinations import Destinations, Provider
-from airflow_cloudact_notify.core.enums import NotificationProvider
+from airflow_cloudact_notify.core.custom.templates import CustomParts
+from airflow_cloudact_notify.core.enums import FailureReason
 from airflow_cloudact_notify.core.gates import last_place
-from airflow_cloudact_notify.core.message import NotificationMessage
+from airflow_cloudact_notify.core.health import HealthBook, fingerprint
+from airflow_cloudact_notify.core.letters import FIRST_AND_LAST, MAX_DETAIL, Attempt, Letters
+from airflow_cloudact_notify.core.message import MessageKind, NotificationMessage
 from airflow_cloudact_notify.core.policy import Held, Plan
-from airflow_cloudact_notify.core.report import DeliveryResult
+from airflow_cloudact_notify.core.report import DeliveryResult, unserved
+from airflow_cloudact_notify.core.state.outbox import Miss
+from airflow_cloudact_notify.core.waves import Wave, Waves
 
 log = logging.getLogger(__name__)
 
@@ -28,13 +29,15 @@ INTERRUPTED = "The process that told this first was interrupted: it may repeat."
 class Sent:
     """What came of a message: held back, or these results.
 
-    ``message`` is what was told, with its history, ``custom`` what a custom template made of it.
+    ``message`` is what was told, with its history, ``custom`` what a custom template made of it,
+    ``dead_letter`` the key under which what was missed is kept.
     """
 
     message: NotificationMessage
     held: Held | None = None
     results: list[DeliveryResult] = field(default_factory=list)
     custom: CustomParts = field(default_factory=CustomParts)
+    dead_letter: str | None = None
 
     @property
     def delivered(self) -> bool:
@@ -43,20 +46,24 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """The steps of one message; ``remarks`` grow on the way."""
+    """The steps of one message; ``remarks`` grow on the way.
+
+    :param attempt: which try of a task it is.
+    """
 
     plan: Plan
-    resolved: ResolvedConfig
+    waves: Waves
     budget: Budget
     books: Bookkeeping
-    configs: ConfigStore
-    destinations: Destinations
-    sleep: Callable[[float], None]
+    letters: Letters
+    health: HealthBook
     remarks: list[str]
+    attempt: Attempt = FIRST_AND_LAST
 
     def send(self, message: NotificationMessage) -> Sent:
         """Send a message unless something holds it back; then count it."""
-        lease = policy.lease(self.resolved.config, self.budget.seconds)
+        rounds = 2 if self.plan.fall_back else 1
+        lease = policy.lease(self.waves.resolved.config, self.budget.seconds, rounds)
         claimed = self.plan.held or self.books.claim(message, self.plan, lease)
         log.debug("claim: %s", _outcome(claimed))
         if isinstance(claimed, Held):
@@ -69,60 +76,80 @@ class Sending:
         return sent
 
     def _tell(self, message: NotificationMessage, claimed: Claimed | None) -> Sent:
-        told = message
+        told, untold = message, message
         if claimed:
-            claimed, told = self._with_history(claimed)
-        deliveries, unready, custom = self._prepared(told)
+            claimed, told, untold = self._with_history(claimed)
+        # What costs no state does not cost this look either.
+        if claimed or message.kind is MessageKind.REPLAY:
+            self.health.look(self.waves.owner)
+        wave = self.waves.first(told)
         if claimed and (lost := self.books.settle(claimed, self.plan, self.budget.remaining_for_state())):
             log.debug("claim: lost: %s", lost.why)
             return Sent(message, lost)
-        log.debug("destinations ready: %s", ", ".join(d.name for d in deliveries) or "none")
+        log.debug("destinations ready: %s", ", ".join(d.name for d in wave.deliveries) or "none")
         if claimed and claimed.interrupted and claimed.other:
             self.remarks.append(f"told in place of a process that was killed meanwhile: {told.title}")
-        results = delivery.run(deliveries, self.budget) + unready
-        self.budget.end_delivery()
+        results = self._sent(told, wave)
         if any(results):
             self.books.delivered(told, self.plan, claimed, [r.destination for r in results if r])
         elif claimed:
             self.books.failed(claimed, self.plan)
-        self.remarks.extend(custom.remarks)
-        return Sent(told, None, results, custom)
+        kept = self._keep(told if any(results) else untold, wave, results)
+        self.remarks.extend(wave.custom.remarks)
+        return Sent(told, None, results, wave.custom, kept)
 
-    def _with_history(self, claimed: Claimed) -> tuple[Claimed, NotificationMessage]:
-        """Return what to tell, with what went before it."""
+    def _with_history(self, claimed: Claimed) -> tuple[Claimed, NotificationMessage, NotificationMessage]:
+        """Return what to tell, with what went before it, and without what others tell when nobody takes it."""
         claimed, history = self.books.history(claimed)
         again = (INTERRUPTED,) if claimed.interrupted else ()
         full = (last_place(self.plan, claimed.place),) if claimed.place and claimed.place.is_last else ()
-        told = claimed.told
-        return claimed, told.model_copy(update={"history": (*told.history, *again, *history, *full)})
+        untold = claimed.told.model_copy(update={"history": (*claimed.told.history, *again)})
+        told = untold.model_copy(update={"history": (*untold.history, *history, *full)})
+        return claimed, told, untold
 
-    def _prepared(
-        self, message: NotificationMessage
-    ) -> tuple[list[Delivery], list[DeliveryResult], CustomParts]:
-        ready, unready = self.destinations.ready(self.plan.send_to, self.resolved, self.budget.call)
-        if unready and not ready:
-            ready, unready = self._in_their_place(message, unready)
-        config = self.resolved.config
-        terms = Terms(config.retry_config, config.timeout_seconds, self.budget, self.sleep)
-        custom = custom_parts(message, config.trigger(message.event), ready, self.configs.files, self.budget)
-        return delivery.prepare(message, ready, terms, custom.parts), unready, custom
+    def _sent(self, message: NotificationMessage, first: Wave) -> list[DeliveryResult]:
+        """Send to the destinations, and to who steps in for those that fail."""
+        results = own = first.send()
+        sections = first.sections
+        short = [result for result in results if not result]
+        second = self.waves.second(message, first, short) if short else None
+        if second is not None:
+            stepped_in = second.send()
+            if second.resolved is self.waves.resolved:
+                names = tuple(result.destination for result in short)
+                results = own = [*results, *(replace(r, in_place_of=names) for r in stepped_in)]
+                sections = {**sections, **second.sections}
+            elif any(stepped_in):
+                source = second.resolved.source
+                self.remarks.extend(f"told to the destinations of {source} instead: {why}" for why in short)
+                results = stepped_in
+        self.budget.end_delivery()
+        if message.kind is not MessageKind.HEALTH:
+            self.health.learn(self.waves.owner, own, sections)
+        return results
 
-    def _in_their_place(
-        self, message: NotificationMessage, unready: list[DeliveryResult]
-    ) -> tuple[dict[NotificationProvider, Provider], list[DeliveryResult]]:
-        """Return who else can be told when no planned destination can: a mistake must not silence its tenant."""
-        resolved, call = self.resolved, self.budget.call
-        others = [name for name in resolved.config.enabled_destinations() if name not in self.plan.send_to]
-        ready, _ = self.destinations.ready(others, resolved, call)
-        if ready:
-            return ready, unready
-        root = self.configs.resolve(None, call)
-        if root.source != resolved.source:
-            ready, _ = self.destinations.ready(policy.plan(message, root).send_to, root, call)
-        if not ready:
-            return {}, unready
-        self.remarks.extend(f"told to the destinations of {root.source} instead: {why}" for why in unready)
-        return ready, []
+    def _keep(
+        self, message: NotificationMessage, wave: Wave, results: Sequence[DeliveryResult]
+    ) -> str | None:
+        """Keep what was missed, and return the dead letter's key."""
+        now, short = self.letters.now(), {}
+        for result in unserved(results):
+            section = wave.sections.get(result.destination)
+            refusals = (result.refused[who] for who in result.deferred if who in result.refused)
+            short[result.destination] = Miss(
+                reason=result.reason
+                if isinstance(result.reason, FailureReason)
+                else FailureReason.SERVER_ERROR,
+                detail=(result.detail or "; ".join(refusals))[:MAX_DETAIL],
+                tried_at=now,
+                attempts=result.attempts,
+                recipients=result.deferred,
+                config=fingerprint(section) if section else "",
+            )
+        if not short:
+            return None
+        hours = self.waves.resolved.config.dead_letter_hours
+        return self.letters.keep(message, short, hours=hours, was_told=any(results), attempt=self.attempt)
 
 
 def _outcome(claimed: Held | Claimed | None) -> str:

@@ -24,15 +24,18 @@ from airflow_cloudact_notify.core.enums import (
     NotificationProvider,
     SuppressionReason,
 )
+from airflow_cloudact_notify.core.health import HealthBook, Owner
+from airflow_cloudact_notify.core.letters import FIRST_AND_LAST, Attempt, Letters
 from airflow_cloudact_notify.core.message import MessageKind, NotificationMessage
 from airflow_cloudact_notify.core.metrics import Metrics, count, nowhere
 from airflow_cloudact_notify.core.original_api import OriginalApi, Providers
 from airflow_cloudact_notify.core.outages import Recovered
 from airflow_cloudact_notify.core.policy import Held, Plan
-from airflow_cloudact_notify.core.report import NotificationReport, report_on
+from airflow_cloudact_notify.core.report import NotificationReport, report_on, unserved
 from airflow_cloudact_notify.core.sending import Sending, Sent
 from airflow_cloudact_notify.core.state.store import BoundedStateStore, MemoryStateStore, StateStore
 from airflow_cloudact_notify.core.summaries import recovery_of
+from airflow_cloudact_notify.core.waves import Missed, Waves
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +92,8 @@ class NotificationService(OriginalApi):
         budget: Budget | None = None,
         notes: Iterable[str] = (),
         remember: bool = True,
+        missed: Missed | None = None,
+        attempt: Attempt = FIRST_AND_LAST,
     ) -> NotificationReport:
         """Take a message through all steps and return what became of it.
 
@@ -96,26 +101,44 @@ class NotificationService(OriginalApi):
         :param budget: how long it may take; left out, as long as the configured attempts do.
         :param notes: remarks of the caller for the report.
         :param remember: whether the state may be asked and told; without it nothing is held back.
+        :param missed: the destinations to use, each with those of its recipients who missed the message before.
+        :param attempt: which try of a task it is; a later one tells only those who missed the earlier ones.
         :raises InvalidTenantIdError: when the message's tenant id cannot be a folder's name.
         """
         budget = budget or Budget()
         remarks = list(notes)
-        books = self._books(budget, remarks, remember)
+        remark = _once(remarks)
+        store = BoundedStateStore(self.state, budget.call) if remember else None
+        books = Bookkeeping(store or MemoryStateStore(), remark, self._clock, self._settle)
+        health = HealthBook(store, remark, self._clock)
+        letters = Letters(store, remark, self._clock)
+        earlier = None if attempt.is_first else letters.of_earlier_try(message)
+        if earlier and earlier.was_told:
+            # Not for all of them is it a repeat: the state would hold it back.
+            attempt, missed = replace(attempt, was_told=True), earlier.recipients
+            message = message.model_copy(update={"occasion": None})
         resolved = self.configs.resolve(message.tenant_id, budget.call)
-        plan = policy.plan(message, resolved, _names(providers)) if self._enabled else _OFF
+        plan = policy.plan(message, resolved, _names(missed or providers)) if self._enabled else _OFF
+        if attempt.was_told:
+            plan = replace(plan, cooldown_seconds=0)
         message, plan, ended = self._with_end(message, plan, resolved.config, books)
         if message.is_failure and plan.escalate_after and not plan.held:
             plan = policy.escalated(plan, books.outages.failures(message, plan))
         message = message.model_copy(update={"severity": plan.severity or message.severity})
         log.debug("%s", decisions.in_words(plan, resolved.config.trigger(message.event)))
-        sending = Sending(
-            plan, resolved, budget, books, self.configs, self.destinations, self._sleep, remarks
+        owner = Owner(None if resolved.of_root else message.tenant_id, resolved.config.unhealthy_after)
+        waves = Waves(
+            plan, resolved, owner, self.configs, self.destinations, health, budget, self._sleep, missed or {}
         )
-        sent = sending.send(message)
+        sent = Sending(plan, waves, budget, books, letters, health, remarks, attempt).send(message)
+        if earlier and not sent.held and (attempt.is_last or not unserved(sent.results)):
+            letters.forget_try(message)
         if ended and (_was_told(sent) or not _is_to_tell(plan, resolved.config)):
             books.outages.close(ended.outage)
         books.outages.retried(message, plan)
-        report = report_on(sent.message, resolved, plan, sent.held, sent.results, remarks, sent.custom)
+        report = report_on(
+            sent.message, resolved, plan, sent.held, sent.results, remarks, sent.custom, sent.dead_letter
+        )
         _tell(report, remarks)
         decisions.tell(report)
         count(report, self.metrics)
@@ -141,17 +164,10 @@ class NotificationService(OriginalApi):
             plan = replace(plan, held=Held(SuppressionReason.EVENT_OFF, why))
         return message, plan, ended
 
-    def _books(self, budget: Budget, remarks: list[str], remember: bool = True) -> Bookkeeping:
-        def remark(text: str) -> None:
-            if text not in remarks:
-                remarks.append(text)
-
-        state = BoundedStateStore(self.state, budget.call) if remember else MemoryStateStore()
-        return Bookkeeping(state, remark, self._clock, self._settle)
-
     def has_retried(self, message: NotificationMessage, budget: Budget) -> bool:
         """Return whether a task of the message's run was tried again, as far as callbacks have told."""
-        return self._books(budget, []).outages.has_retried(message)
+        store = BoundedStateStore(self.state, budget.call)
+        return Bookkeeping(store, log.debug, self._clock, self._settle).outages.has_retried(message)
 
     def get_config(self, tenant_id: str | None) -> NotificationConfig:
         """Return the configuration that applies to a tenant, the root's for ``None``, else a disabled one."""
@@ -176,8 +192,8 @@ _OFF = Plan(
 
 
 def _was_told(recovery: Sent) -> bool:
-    """Whether somebody took it, now or from a reporter who then could not end the outage."""
-    return recovery.delivered or (
+    """Whether somebody took it, now, late as a dead letter, or from a reporter who then could not end the outage."""
+    return bool(recovery.delivered or recovery.dead_letter) or (
         recovery.held is not None and recovery.held.reason is SuppressionReason.COOLDOWN
     )
 
@@ -187,7 +203,17 @@ def _is_to_tell(recovery: Plan, config: NotificationConfig) -> bool:
     return config.notify_recovery and bool(recovery.send_to)
 
 
-def _names(providers: Providers | None) -> list[NotificationProvider] | None:
+def _once(remarks: list[str]) -> Callable[[str], None]:
+    """Return what adds a remark that is not there yet."""
+
+    def remark(text: str) -> None:
+        if text not in remarks:
+            remarks.append(text)
+
+    return remark
+
+
+def _names(providers: Providers | Iterable[NotificationProvider] | None) -> list[NotificationProvider] | None:
     if not providers:
         return None
     names = [providers] if isinstance(providers, str) else providers

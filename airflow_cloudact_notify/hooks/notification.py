@@ -13,6 +13,7 @@ from airflow_cloudact_notify.bridge.wiring import airflow_service
 from airflow_cloudact_notify.bridge.wish import DEFAULT_CONN_ID
 from airflow_cloudact_notify.core.budget import Budget
 from airflow_cloudact_notify.core.checks import check_destinations
+from airflow_cloudact_notify.core.letters import FIRST_AND_LAST, Attempt
 from airflow_cloudact_notify.core.message import NotificationMessage
 from airflow_cloudact_notify.core.report import NotificationReport
 from airflow_cloudact_notify.core.service import NotificationService
@@ -54,6 +55,7 @@ class NotificationHook(BaseHook):
         details: Mapping[str, Any] | None = None,
         providers: Sequence[str] | None = None,
         budget_seconds: float | None = None,
+        attempt: Attempt = FIRST_AND_LAST,
         **more: Any,
     ) -> NotificationReport:
         """Tell a tenant that ``event`` happened, and return what became of it.
@@ -61,6 +63,7 @@ class NotificationHook(BaseHook):
         :param tenant_id: the tenant; ``None`` for the root's settings.
         :param providers: destinations to use in place of those the trigger names.
         :param budget_seconds: how long it may take; left out, as long as the configured attempts do.
+        :param attempt: which try of a task it is; a later one tells only those who missed the earlier ones.
         :param more: further fields of ``NotificationMessage``, such as ``pipeline_id`` or ``dedup_key``.
         :raises ValueError: for a tenant id, event, severity or provider that there cannot be.
         """
@@ -76,7 +79,7 @@ class NotificationHook(BaseHook):
             }
         )
         with Budget(budget_seconds) as budget:
-            return self.get_conn().send(told, providers=providers, budget=budget)
+            return self.get_conn().send(told, providers=providers, budget=budget, attempt=attempt)
 
     def test_connection(self) -> tuple[bool, str]:
         """Log in to the connection's mail server and look at its webhook, without telling anybody."""

@@ -19,7 +19,7 @@ def build_maintenance_dag(
     cloudact_notify_conn_id: str = DEFAULT_CONN_ID,
     **kwargs: Any,
 ) -> DAG:
-    """Return a DAG that sends digests, tells what killed processes were telling, ends outages, and deletes old rows.
+    """Return a DAG that delivers dead letters, sends digests, tells what killed processes told, and deletes old rows.
 
     .. code-block:: python
 

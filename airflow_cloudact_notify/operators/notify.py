@@ -13,6 +13,9 @@ from airflow_cloudact_notify.bridge.wish import DEFAULT_CONN_ID
 class NotifyOperator(BaseOperator):
     """Tell a tenant something, and leave the report in XCom.
 
+    A task that is tried again tells only those who missed it; one that is cleared tells everybody anew. What the last
+    try could not deliver is a dead letter. What is held back on purpose is a success; the report says why.
+
     :param event: one of the eight events.
     :param tenant_id: the tenant (templated); left out, it is found as ``CloudActNotifier`` finds it.
     :param severity: ``info``, ``warning``, ``error`` or ``critical``; left out, the trigger's or the event's own.
@@ -66,25 +69,30 @@ class NotifyOperator(BaseOperator):
         from airflow_cloudact_notify.bridge.context import moment_of
         from airflow_cloudact_notify.bridge.masking import masked
         from airflow_cloudact_notify.bridge.settings import read_settings
+        from airflow_cloudact_notify.bridge.steps import step_of
         from airflow_cloudact_notify.bridge.tenants import tenant_of
         from airflow_cloudact_notify.core.enums import Lifecycle
         from airflow_cloudact_notify.hooks.notification import NotificationHook
 
         moment = moment_of(context, Lifecycle.EXECUTE)
+        title = masked(self.title)
+        step = step_of(context, moment, self.event, title, fails=self.fail_on_error)
         report = NotificationHook(self.cloudact_notify_conn_id).notify(
             self.event,
             tenant_id=tenant_of(context, self.tenant_id, read_settings()),
             severity=self.severity,
-            title=masked(self.title),
+            title=title,
             message=masked(self.message),
             details=masked(self.details),
             providers=self.providers,
             budget_seconds=self.budget_seconds,
+            attempt=step.attempt,
             pipeline_id=moment.dag_id,
             pipeline_logging_id=moment.run_id,
             task_id=moment.task_id,
             map_index=moment.map_index,
             log_url=moment.log_url,
+            **step.identity,
         )
         if self.fail_on_error:
             report.raise_for_failures()

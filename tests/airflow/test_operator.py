@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -133,3 +133,142 @@ def test_the_global_switch_turns_everything_off(configs, smtp, run_dag, monkeypa
     run_dag(operator_dag(f"switch_{enabled}", event="pipeline_warning"))
 
     assert len(smtp.messages) == delivered
+
+
+# --- tries
+
+
+def two_destinations(configs: Any, smtp: Any, slack: Any, **more: Any) -> None:
+    trigger = {"event": "pipeline_warning", "providers": ["both"]}
+    slack_section = {"enabled": True, "webhook_url": slack.url}
+    document = {"email": email(smtp, "a@acme.example"), "slack": slack_section, "event_triggers": [trigger]}
+    configs("acme", **{**document, "retry_config": {"max_attempts": 1}, **more})
+
+
+def rows(kind: str) -> list[str]:
+    from airflow_cloudact_notify.bridge.variables import VariableStateStore
+
+    return VariableStateStore().keys(f"cloudact_notify:{kind}:")
+
+
+def tried(dag_id: str, retries: int, **arguments: Any) -> DAG:
+    return operator_dag(
+        dag_id, event="pipeline_warning", title="late", retries=retries, retry_delay=timedelta(0), **arguments
+    )
+
+
+def test_a_retry_tells_only_those_who_missed_it(configs, smtp, slack, run_dag):
+    two_destinations(configs, smtp, slack)
+    slack.answer(503)
+
+    run = run_dag(tried("tried_again", 2))
+
+    assert str(run.state) == "success"
+    assert len(smtp.messages) == 1
+    assert len(slack.payloads) == 2
+    report = xcom_of(run, "tell")
+    assert report["delivered"] is True
+    assert list(report["destinations"]) == ["slack"]
+    assert rows("letter") + rows("try") == []
+
+
+def test_a_retry_after_nobody_took_it_tells_all(configs, smtp, slack, run_dag):
+    two_destinations(configs, smtp, slack)
+    slack.answer(503)
+    smtp.answer("451 later")
+
+    run = run_dag(tried("none_took_it", 1))
+
+    assert str(run.state) == "success"
+    assert sorted(xcom_of(run, "tell")["destinations"]) == ["email", "slack"]
+    assert rows("letter") + rows("try") == []
+
+
+def test_only_the_last_try_writes_a_dead_letter(configs, smtp, slack, run_dag, monkeypatch):
+    seen: list[list[str]] = []
+    execute = NotifyOperator.execute
+
+    def watched(self: Any, context: Any) -> Any:
+        seen.append(rows("letter"))
+        return execute(self, context)
+
+    monkeypatch.setattr(NotifyOperator, "execute", watched)
+    two_destinations(configs, smtp, slack)
+    slack.answer(503).answer(503).answer(503)
+
+    run = run_dag(tried("in_vain", 2))
+
+    assert str(run.state) == "failed"
+    assert seen == [[], [], []]
+    assert len(rows("letter")) == 1
+    assert rows("try") == []
+    assert len(smtp.messages) == 1
+    assert len(slack.payloads) == 3
+
+
+def test_a_task_that_may_fail_to_deliver_has_one_try(configs, smtp, slack, run_dag):
+    two_destinations(configs, smtp, slack)
+    slack.answer(503)
+
+    run = run_dag(tried("lenient", 2, fail_on_error=False))
+
+    assert str(run.state) == "success"
+    assert rows("letter") == [xcom_of(run, "tell")["dead_letter"]]
+
+
+def test_what_a_fall_back_took_is_delivered(configs, smtp, slack, run_dag):
+    trigger = {"event": "pipeline_warning", "providers": ["slack"], "fallback_providers": ["email"]}
+    two_destinations(configs, smtp, slack, event_triggers=[trigger])
+    slack.answer(503)
+
+    run = run_dag(tried("by_fall_back", 0))
+
+    assert str(run.state) == "success"
+    assert xcom_of(run, "tell")["destinations"]["email"]["in_place_of"] == ["slack"]
+
+
+def test_a_cleared_task_tells_anew(configs, smtp, slack, run_dag):
+    two_destinations(configs, smtp, slack)
+    dag = tried("cleared_step", 1)
+    run = run_dag(dag)
+    assert len(smtp.messages) == 1
+
+    again = clear_and_run(dag, run)
+
+    assert len(smtp.messages) == 2, "within the cooldown of the first"
+    assert again["delivered"] is True
+
+
+def test_another_run_within_the_cooldown_is_held_back_and_a_success(configs, smtp, slack, run_dag):
+    two_destinations(configs, smtp, slack)
+    run_dag(tried("one_run", 1))
+    dag = tried("one_run", 1)
+
+    second = run_dag(dag)
+
+    assert str(second.state) == "success"
+    assert xcom_of(second, "tell")["suppressed"] == "cooldown"
+    assert len(smtp.messages) == 1
+
+
+def clear_and_run(dag: DAG, run: Any) -> Any:
+    """Clear the run's tasks as the web interface does, and run them again."""
+    from airflow.models.taskinstance import TaskInstance, clear_task_instances
+    from airflow.sdk.definitions.dag import _run_task
+    from airflow.utils.session import create_session
+    from airflow.utils.state import TaskInstanceState
+
+    with create_session() as session:
+        ti = session.query(TaskInstance).filter_by(run_id=run.run_id, task_id="tell").one()
+        tries = ti.try_number, ti.max_tries
+        clear_task_instances([ti], session)
+        assert (ti.max_tries, ti.state) == (tries[0] + 1, None), "Airflow adds the tries that are over"
+        ti.state = TaskInstanceState.SCHEDULED
+        ti.try_number += 1
+        session.flush()
+        session.expunge_all()
+    with create_session() as session:
+        ti = session.query(TaskInstance).filter_by(run_id=run.run_id, task_id="tell").one()
+        done = _run_task(ti=ti, task=dag.task_dict["tell"], run_triggerer=True)
+    assert done is not None
+    return xcom_of(run, "tell")

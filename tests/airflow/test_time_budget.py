@@ -137,7 +137,7 @@ def spend(clock: FrozenClock, seconds: float, asked: float = 10.0) -> float:
 
 @pytest.mark.usefixtures("in_the_dag_processor")
 def test_the_callbacks_of_a_dag_processors_process_share_its_time(clock):
-    assert [spend(clock, seconds) for seconds in (10, 12, 5, 3, 1)] == [10, 10, 8, 3, 0]
+    assert [spend(clock, seconds) for seconds in (10, 12, 5, 3, 1)] == [10, 10, 8, 3, 0.4]
 
 
 @pytest.mark.usefixtures("in_the_dag_processor")
@@ -164,14 +164,17 @@ def test_elsewhere_each_callback_has_its_own_time(clock):
     assert [spend(clock, 25) for _ in range(3)] == [10, 10, 10]
 
 
-def test_a_callback_that_has_no_time_left_is_not_told_and_says_so(tell_all, told, monkeypatch, caplog):
+def test_a_callback_that_has_no_time_left_is_kept_and_says_so(
+    tell_all, told, supervised, monkeypatch, caplog
+):
     tell_all()
 
-    with monkeypatch.context() as patch:
-        patch.setattr(task_runner, "SUPERVISOR_COMMS", dag_processors_comms(), raising=False)
+    with supervised(), monkeypatch.context() as patch:
+        patch.setattr(process, "is_dag_processor", lambda: True)
         patch.setattr(process, "_spent", process.DAG_PROCESSOR_SECONDS)
         report = callbacks.notify(context(), Wish(), Lifecycle.FAILURE)
 
     assert told() == []
     assert "budget_exhausted" in report.summary
     assert report.summary in caplog.text
+    assert VariableStateStore().keys("cloudact_notify:letter:") == [report.dead_letter]

@@ -263,6 +263,12 @@ def test_no_more_than_so_many_an_hour_and_one_summary_of_the_rest(storm: Storm) 
     assert storm.rows("sent:") == []
 
 
+def test_messages_without_a_cooldown_take_a_place_each(storm: Storm) -> None:
+    storm.configure({"cooldown_seconds": 0}, max_per_hour=2)
+    reports = [storm.service.send(report()) for _ in range(3)]
+    assert [bool(r.delivered) for r in reports] == [True, True, False]
+
+
 def test_what_is_critical_has_places_of_its_own(storm: Storm) -> None:
     storm.configure(max_per_hour=2)
     fill(storm, 3)

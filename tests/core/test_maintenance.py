@@ -202,12 +202,17 @@ def test_an_outage_ends_in_silence_where_recoveries_are_off(storm: Storm) -> Non
     assert storm.rows("outage:") == []
 
 
-def test_a_recovery_that_nobody_takes_is_tried_the_next_time(storm: Storm) -> None:
+def test_a_recovery_that_nobody_takes_is_told_late(storm: Storm) -> None:
     storm.service.send(report(lifecycle="failure", began=5))
-    storm.chat.answer(404, "no_service")
-    assert maintained(storm, began_at(6)).recovered == 0
-    assert maintained(storm, began_at(6)).recovered == 1
-    assert len(storm.told) == 3
+    storm.chat.answer(503)
+    done = maintained(storm, began_at(6))
+    assert (done.recovered, done.replayed) == (1, 0)
+    assert storm.rows("outage:") == []
+    assert len(storm.rows("letter:")) == 1
+    done = maintained(storm, began_at(6))
+    assert (done.recovered, done.replayed) == (0, 1)
+    assert "Recovered: sales" in storm.told[-1]
+    assert "Sent late" in storm.told[-1]
 
 
 def test_a_callback_that_ends_it_first_leaves_nothing_to_tell(storm: Storm) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from airflow_cloudact_notify.core.budget import Budget
 from airflow_cloudact_notify.core.enums import NotificationEvent, SuppressionReason
+from airflow_cloudact_notify.core.health import PROBE_SECONDS
 from airflow_cloudact_notify.core.maintenance import maintain
 from airflow_cloudact_notify.core.state.store import MemoryStateStore
 from airflow_cloudact_notify.testing import SlackInbox, SmtpInbox
@@ -180,13 +181,15 @@ def test_without_recoveries_a_success_that_is_asked_for_is_told_as_such(storm: S
     assert storm.rows("outage:") == []
 
 
-def test_a_recovery_that_nobody_takes_is_tried_again(storm: Storm) -> None:
+def test_a_recovery_that_nobody_takes_is_told_late(storm: Storm) -> None:
     storm.service.send(failure())
     storm.chat.answer(404, "no_service")
-    assert not storm.service.send(success()).delivered
-    assert storm.rows("outage:")
-    assert storm.service.send(success()).delivered
-    assert storm.rows() == []
+    assert storm.service.send(success()).dead_letter
+    assert storm.rows("outage:") == []
+    assert storm.service.send(success()).suppressed is NOT_ROUTED
+    storm.clock.advance(PROBE_SECONDS)
+    assert maintain(storm.service, lambda _: None, storm.clock()).replayed == 1
+    assert "Recovered: sales" in storm.told[-1]
 
 
 def test_a_killed_recovery_is_told_after_its_lease(storm: Storm) -> None:
@@ -287,7 +290,7 @@ def test_the_destinations_that_were_alerted_hear_of_the_recovery(storm: Storm) -
 # --- a state that fails
 
 
-RECOVERY_CALLS = 19
+RECOVERY_CALLS = 20
 """State calls of a recovery with one held report."""
 
 

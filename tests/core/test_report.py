@@ -81,6 +81,7 @@ def test_a_report_becomes_json() -> None:
             "refused": {"a@x": "550 no such user"},
             "deferred": [],
             "ambiguous": False,
+            "in_place_of": [],
         },
         "slack": {
             "outcome": "failed",
@@ -91,5 +92,6 @@ def test_a_report_becomes_json() -> None:
             "refused": {},
             "deferred": [],
             "ambiguous": False,
+            "in_place_of": [],
         },
     }

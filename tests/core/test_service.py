@@ -334,7 +334,7 @@ def test_a_cooldown_starts_only_when_somebody_was_told(kit: Kit) -> None:
     kit.tenant()
     kit.chat.answer(404, "no_service")
     assert not kit.service.send(make_message()).delivered
-    assert kit.state.keys("") == []
+    assert kit.state.keys("cloudact_notify:cooldown") == []
     assert kit.service.send(make_message()).delivered
     assert kit.state.keys("cloudact_notify:cooldown") == [
         cooldown_key(make_message(), CooldownScope.PIPELINE)

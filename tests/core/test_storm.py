@@ -288,7 +288,7 @@ class Impatient(Budget):
         return min(0.1, super().remaining_for_state())
 
 
-CALLS = 13
+CALLS = 14
 """State calls that the first failure of a trigger that escalates costs."""
 FAILURE = {"lifecycle": "failure", "occasion": "try 1"}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import ClassVar, Generic, Self, TypeVar
@@ -121,6 +121,13 @@ class BaseNotificationProvider(ABC, Generic[ConfigT, PayloadT]):
         :param timeout: seconds any wait on the network may last.
         :raises DeliveryError: with the reason; nothing else is expected.
         """
+
+    def only_to(self, recipients: Collection[str]) -> Self:
+        """Return the destination for those recipients alone; one that has no recipients is the same.
+
+        :raises ConfigurationError: when none of them is left.
+        """
+        return self
 
     @abstractmethod
     def check(self, *, timeout: float) -> str:

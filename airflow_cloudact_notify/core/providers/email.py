@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC
 from email.errors import MessageError
@@ -11,7 +11,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, Field, SecretStr
 
@@ -183,6 +183,12 @@ class EmailNotificationProvider(BaseNotificationProvider[EmailConfig, EmailPaylo
             deferred=deferred,
             remainder=replace(payload, recipients=tuple(deferred)) if deferred else None,
         )
+
+    def only_to(self, recipients: Collection[str]) -> Self:
+        everybody = dict.fromkeys((*self.config.to_emails, *self.config.cc_emails))
+        left = [who for who in everybody if who in recipients]
+        section = self.config.model_copy(update={"to_emails": left, "cc_emails": []})
+        return type(self)(section, self.settings)
 
     def check(self, *, timeout: float) -> str:
         with smtp.connection(self._with_token(), timeout=timeout) as client:

@@ -1,17 +1,22 @@
-"""The control row of maintenance: when it ran last."""
+"""The control rows of maintenance: when it ran last, and whose turn it is."""
 
 from __future__ import annotations
 
 import json
+import secrets
+import time
 
 from airflow_cloudact_notify.core.state.store import PREFIX, StateStore
 
 SCHEMA_VERSION = 1
 LAST_RUN = f"{PREFIX}:control:maintenance"
+UNDER_WAY = f"{PREFIX}:control:maintaining"
+LONGEST_RUN = 600.0
+"""Seconds after which maintenance that did not end counts as killed."""
 
 
 class Control:
-    """Reads and writes the row. Every method raises ``StateUnavailable`` when the store does not answer."""
+    """Reads and writes the rows. Every method raises ``StateUnavailable`` when the store does not answer."""
 
     def __init__(self, store: StateStore) -> None:
         self._store = store
@@ -29,3 +34,28 @@ class Control:
         :param now: seconds since 1970.
         """
         self._store.put(LAST_RUN, json.dumps({"v": SCHEMA_VERSION, "ran_at": now}))
+
+    def begins(self, now: float) -> bool:
+        """Claim that maintenance is under way, as reporters claim incidents; return whether nobody else does it.
+
+        :param now: seconds since 1970.
+        """
+        until, _ = self._under_way()
+        if now < until <= now + LONGEST_RUN:
+            return False
+        own = secrets.token_hex(8)
+        row = {"v": SCHEMA_VERSION, "until": now + LONGEST_RUN, "token": own}
+        self._store.put(UNDER_WAY, json.dumps(row))
+        time.sleep(2 * self._store.settle_seconds)
+        return self._under_way()[1] in (own, "")
+
+    def ends(self) -> None:
+        """Let others begin."""
+        self._store.delete(UNDER_WAY)
+
+    def _under_way(self) -> tuple[float, str]:
+        try:
+            row = json.loads(self._store.get(UNDER_WAY) or "{}")
+            return float(row["until"]), str(row["token"])
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+            return 0.0, ""

@@ -1,0 +1,144 @@
+"""What the root is told of its tenants' destinations: that one does not work, that it works again, what was lost.
+
+Told by maintenance, one at a time, so that each is told once. A notice is never the cause of another.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from airflow_cloudact_notify.core import policy
+from airflow_cloudact_notify.core.config import destinations
+from airflow_cloudact_notify.core.enums import NotificationEvent, NotificationProvider, NotificationSeverity
+from airflow_cloudact_notify.core.message import MessageKind, NotificationMessage
+from airflow_cloudact_notify.core.metrics import UNHEALTHY, hand_over
+from airflow_cloudact_notify.core.rendering import duration
+from airflow_cloudact_notify.core.service import NotificationService
+from airflow_cloudact_notify.core.state.health import Health, HealthRows
+from airflow_cloudact_notify.core.state.outbox import DeadLetter
+
+log = logging.getLogger(__name__)
+
+MEMORY_SECONDS = 30 * 86_400.0
+"""How long it is remembered that a destination works again: as long as a dead letter may wait for it."""
+MAX_TITLES = 10
+"""Lost messages that a notice names."""
+
+
+def tell_health(service: NotificationService, now: float) -> int:
+    """Tell the root which destinations have become unhealthy, and well again; return how many notices were taken.
+
+    :param now: seconds since 1970.
+    :raises StateUnavailable: when the state does not answer.
+    """
+    rows, told = HealthRows(service.state, log.warning), 0
+    unhealthy: Counter[NotificationProvider] = Counter()
+    for key in rows.listed():
+        tenant_id, known = rows.read(key)
+        unhealthy.update(name for name, health in known.items() if health.unhealthy)
+        for name, health in known.items():
+            notice = _of_health(tenant_id, name, health, now)
+            if notice is None or not _was_told(service, notice, without=name if tenant_id is None else None):
+                continue
+            told += 1
+            # Read again: a sender may have written it meanwhile.
+            _, latest = rows.read(key)
+            if name in latest:
+                rows.save(tenant_id, latest | {name: replace(latest[name], told=health.unhealthy)})
+        _forget_old(rows, key, now)
+    hand_over(((UNHEALTHY, unhealthy[name], (name,)) for name in destinations()), service.metrics)
+    return told
+
+
+def tell_lost(
+    service: NotificationService, tenant_id: str | None, lost: Sequence[tuple[DeadLetter, str]]
+) -> None:
+    """Tell the root which messages of a tenant are given up, each with the reason."""
+    titles = [letter.message.title for letter, _ in lost]
+    more = [f"and {len(titles) - MAX_TITLES} more"] if len(titles) > MAX_TITLES else []
+    count = "1 message" if len(lost) == 1 else f"{len(lost)} messages"
+    _was_told(
+        service,
+        NotificationMessage(
+            kind=MessageKind.HEALTH,
+            event=NotificationEvent.SYSTEM_ERROR,
+            severity=NotificationSeverity.ERROR,
+            title=f"{count} of {_whose(tenant_id)} could not be delivered",
+            message="Nobody will try again; the log of the maintenance task has them whole.",
+            details={
+                "messages": [*titles[:MAX_TITLES], *more],
+                "given_up_because": sorted({why for _, why in lost})[:MAX_TITLES],
+                "missed_by": sorted(
+                    f"{name}: {reason} ({times})"
+                    for (name, reason), times in Counter(
+                        (str(name), str(miss.reason))
+                        for letter, _ in lost
+                        for name, miss in letter.missed.items()
+                    ).items()
+                ),
+            },
+        ),
+    )
+
+
+def _of_health(
+    tenant_id: str | None, name: NotificationProvider, health: Health, now: float
+) -> NotificationMessage | None:
+    """Return what there is to tell of a destination, ``None`` when the root knows all there is."""
+    what = f"{name.title()} of {_whose(tenant_id)}"
+    if health.unhealthy and not health.told:
+        since = f"{datetime.fromtimestamp(health.since, UTC):%Y-%m-%d %H:%M} UTC"
+        return _notice(
+            NotificationSeverity.ERROR,
+            f"{what} does not work",
+            f"It has refused {health.failures} messages in a row since {since}: {health.detail or health.reason}. "
+            "It is left alone, and tried from time to time; what it misses is kept, or told by its fall-back.",
+        )
+    if health.told and not health.unhealthy:
+        ill = duration(max(0.0, health.well_since - health.since) * 1000)
+        return _notice(NotificationSeverity.INFO, f"{what} works again", f"It did not for {ill}.")
+    return None
+
+
+def _notice(severity: NotificationSeverity, title: str, message: str) -> NotificationMessage:
+    return NotificationMessage(
+        kind=MessageKind.HEALTH,
+        event=NotificationEvent.SYSTEM_ERROR,
+        severity=severity,
+        title=title,
+        message=message,
+    )
+
+
+def _was_told(
+    service: NotificationService, notice: NotificationMessage, without: NotificationProvider | None = None
+) -> bool:
+    """Send a notice to whom the root has system errors told, but for the destination that it is about."""
+    root = service.configs.resolve(None)
+    # Good news goes the way of the bad.
+    routed = policy.plan(notice.model_copy(update={"severity": NotificationSeverity.ERROR}), root)
+    to = [name for name in (*routed.send_to, *routed.fall_back) if name is not without]
+    if routed.held or not to:
+        log.warning("There is nobody at the root to tell: %s: %s", notice.title, notice.message)
+        return False
+    return service.send(notice, providers=to[: max(1, len(routed.send_to))]).delivered
+
+
+def _whose(tenant_id: str | None) -> str:
+    return f"tenant {tenant_id}" if tenant_id else "the root"
+
+
+def _forget_old(rows: HealthRows, key: str, now: float) -> None:
+    """Forget destinations that have worked for long, or have long not been used."""
+    tenant_id, known = rows.read(key)
+    left = {
+        name: health
+        for name, health in known.items()
+        if health.unhealthy or health.told or now - max(health.well_since, health.tried_at) <= MEMORY_SECONDS
+    }
+    if left != known:
+        rows.save(tenant_id, left)
