@@ -4,16 +4,23 @@ ENV := .venv
 CORE := .venv-core
 UV := $(ENV)/bin/uv
 INSTALL := pip install --quiet --constraint constraints.txt
-SOURCES := airflow_cloudact_notify tests demo example_dags scenarios benchmarks load campaign
+SOURCES := airflow_cloudact_notify tests demo example_dags gallery scenarios benchmarks load campaign
 
 .DEFAULT_GOAL := help
-.PHONY: help demo scenarios load campaign test test-core test-airflow test-standalone check format constraints clean
+.PHONY: help demo gallery golden scenarios load campaign test test-core test-airflow test-standalone check format constraints clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 demo: $(ENV)/.ready ## Run a real Airflow and watch tenants' messages arrive
 	$(ENV)/bin/python -m demo
+
+gallery: $(ENV)/.ready ## Photograph the messages for docs/gallery (needs chromium)
+	$(UV) pip install --quiet --python $(ENV) "pillow>=12"
+	$(ENV)/bin/python -m gallery
+
+golden: $(CORE)/.ready ## Rewrite the golden files from what is rendered now; look at the difference
+	$(CORE)/bin/python -m pytest tests/core/formats/test_golden.py --update-golden
 
 scenarios: $(ENV)/.ready ## Kill and stop parts of a real Airflow, and count what is told (ten minutes)
 	$(ENV)/bin/python -m scenarios --write-docs

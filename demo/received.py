@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ class Arrival:
 
     :param to: the mail's recipients, or Slack's channel.
     :param files: suffix and content of what to keep of it.
-    :param title: the mail's subject, or what Slack shows in its notifications.
+    :param title: the headline; of a Slack message with its emoji, in bold type.
     """
 
     tenant: str
@@ -53,7 +54,8 @@ def _of_mail(received: ReceivedMail) -> Arrival:
     facts = dict(re.findall(r"^(Tenant|Pipeline|Run): (.*)$", text.replace("\r", ""), re.MULTILINE))
     files = {".eml": received.raw, ".html": _part(received, "html").encode()}
     arrival = _arrival(facts, text, "email", ", ".join(received.recipients), files)
-    return replace(arrival, title=received.mail["Subject"])
+    said = re.search("<title>(.*)</title>", _part(received, "html"))
+    return replace(arrival, title=unescape(said[1]) if said else received.mail["Subject"])
 
 
 def _of_slack(payload: Mapping[str, Any]) -> Arrival:
@@ -62,7 +64,7 @@ def _of_slack(payload: Mapping[str, Any]) -> Arrival:
     content = json.dumps(payload, indent=2, ensure_ascii=False).encode()
     to = payload.get("channel", "webhook")
     arrival = _arrival(facts, "\n".join(texts), "slack", to, {".slack.json": content})
-    return replace(arrival, title=payload["text"])
+    return replace(arrival, title=payload["text"].partition("\n")[0])
 
 
 def _arrival(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.message import EmailMessage
+from html import unescape
 from typing import Any
 
 from airflow_cloudact_notify.core.budget import Budget
@@ -14,7 +17,7 @@ from airflow_cloudact_notify.core.delivery import Terms, deliver
 from airflow_cloudact_notify.core.enums import NotificationProvider
 from airflow_cloudact_notify.core.message import NotificationMessage
 from airflow_cloudact_notify.core.report import DeliveryResult
-from airflow_cloudact_notify.testing import LOOPBACK, FrozenClock, make_message
+from airflow_cloudact_notify.testing import LOOPBACK, FrozenClock, ReceivedMail, make_message
 
 
 def terms(
@@ -40,6 +43,15 @@ def delivered(
     """Deliver a message to one destination."""
     [result] = deliver(message or make_message(), {NotificationProvider.EMAIL: provider}, under or terms())
     return result
+
+
+def headline(received: ReceivedMail) -> str:
+    """Return what a mail says first, whole; the subject may have it shortened."""
+    page = received.mail.get_body(("html",))
+    assert isinstance(page, EmailMessage)
+    [title] = re.findall("<title>(.*)</title>", page.get_content())
+    assert len(title) > 40 or unescape(title) in received.mail["Subject"]
+    return unescape(title)
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from airflow_cloudact_notify import (
     SlackConfig,
 )
 from airflow_cloudact_notify.core import documents, references
+from airflow_cloudact_notify.core.branding import BrandingConfig
 from airflow_cloudact_notify.core.config_store import ConfigStore, ResolvedConfig
 from airflow_cloudact_notify.core.custom import sandbox
 from airflow_cloudact_notify.core.custom.meter import Meter
@@ -157,6 +158,7 @@ def test_the_root_example_is_ready_and_shows_every_key(tmp_path):
     assert keys_of(EmailConfig) == document["email"].keys()
     assert keys_of(SlackConfig) == document["slack"].keys()
     assert keys_of(NotificationRetryConfig) == document["retry_config"].keys()
+    assert keys_of(BrandingConfig) == document["branding"].keys()
     assert keys_of(EventTriggerConfig) == set().union(*document["event_triggers"])
     assert keys_of(SilenceConfig) == document["silences"][0].keys()
     assert keys_of(QuietHoursConfig) == document["quiet_hours"].keys()
@@ -242,6 +244,7 @@ def table_below(page: Path, heading: str) -> list[list[str]]:
         pytest.param("### OAuth 2.0", OAuth2Config, id="oauth2"),
         pytest.param("### `slack`", SlackConfig, id="slack"),
         pytest.param("### `event_triggers`", EventTriggerConfig, id="event_triggers"),
+        pytest.param("### `branding`", BrandingConfig, id="branding"),
         pytest.param("### `quiet_hours`", QuietHoursConfig, id="quiet_hours"),
         pytest.param("### `retry_config`", NotificationRetryConfig, id="retry_config"),
     ],

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from airflow.providers.common.compat.sdk import conf
 
@@ -72,6 +73,8 @@ def message_of(
         "max_tries": moment.max_tries,
         "duration_ms": moment.duration_ms,
         "log_url": _log_url(moment),
+        "run_url": _page(moment.dag_id, moment.run_id) if moment.run_id else None,
+        "dag_url": _page(moment.dag_id),
         "runbook_url": masked(moment.runbook_url),
         # As plain data: Airflow's masker looks neither into objects nor into what is nested deep.
         "details": masked(plain(details)),
@@ -147,6 +150,15 @@ def _log_url(moment: Moment) -> str | None:
     if moment.log_url:
         _warn_of_missing_base_url()
     return moment.log_url
+
+
+def _page(dag_id: str | None, run_id: str | None = None) -> str | None:
+    """Return the page of a DAG, or of a run, in Airflow's web interface, where its address is known."""
+    base_url = conf.get("api", "base_url", fallback=None)
+    if not (base_url and dag_id):
+        return None
+    page = f"{base_url.rstrip('/')}/dags/{quote(dag_id)}"
+    return f"{page}/runs/{quote(run_id)}" if run_id else page
 
 
 @functools.cache

@@ -1,4 +1,7 @@
-"""Slack's Block Kit: escaping, and blocks that stay within Slack's limits, visibly cut where they must be."""
+"""Slack's Block Kit: escaping, and blocks that stay within Slack's limits, visibly cut where they must be.
+
+Texts are plain and escaped here. They are marked ``verbatim``: Slack makes neither mentions nor links of them.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,12 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from airflow_cloudact_notify.core.texts import CUT, cut
+
 Block = dict[str, Any]
 
 # https://docs.slack.dev/reference/block-kit/blocks/ and the constants of slack_sdk.models.blocks
+MAX_HEADER = 150
 MAX_SECTION = 3000
 MAX_FIELD = 2000
 MAX_FIELDS = 10
@@ -19,7 +25,6 @@ MAX_BLOCKS = 50
 # https://docs.slack.dev/reference/methods/chat.postMessage - "keep it below 4,000 characters"
 MAX_TEXT = 4000
 
-CUT = "… (cut)"
 _BROKEN_ENTITY = re.compile(r"&[a-z]{0,4}$")
 
 
@@ -35,14 +40,27 @@ def fit(escaped: str, limit: int) -> str:
     return _BROKEN_ENTITY.sub("", escaped[: limit - len(CUT)]) + CUT
 
 
-def section(mrkdwn: str) -> Block:
-    """A paragraph of mrkdwn that is already escaped."""
-    return {"type": "section", "text": _mrkdwn(fit(mrkdwn, MAX_SECTION))}
+def header(text: str) -> Block:
+    """The headline; nothing in it can ping."""
+    return {
+        "type": "header",
+        "text": {"type": "plain_text", "text": cut(text, MAX_HEADER) or " ", "emoji": True},
+    }
+
+
+def manual(mrkdwn: str) -> Block:
+    """A paragraph in Slack's own writing, mentions included: what comes from a pipeline in it is escaped already."""
+    return {"type": "section", "text": _verbatim(fit(mrkdwn, MAX_SECTION))}
+
+
+def section(text: str) -> Block:
+    """A paragraph."""
+    return {"type": "section", "text": _verbatim(fit(escape(text), MAX_SECTION))}
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> Iterator[Block]:
     """Sections of two columns, at most ten facts each."""
-    fields = [_mrkdwn(fit(f"*{escape(name)}*\n{escape(value)}", MAX_FIELD)) for name, value in pairs]
+    fields = [_verbatim(fit(f"*{escape(name)}*\n{escape(value)}", MAX_FIELD)) for name, value in pairs]
     for start in range(0, len(fields), MAX_FIELDS):
         yield {"type": "section", "fields": fields[start : start + MAX_FIELDS]}
 
@@ -50,7 +68,7 @@ def facts(pairs: Iterable[tuple[str, str]]) -> Iterator[Block]:
 def code(text: str) -> Block:
     """Fixed-width text. Back-ticks in it cannot end the block early."""
     safe = escape(text).replace("```", "'''")
-    return {"type": "section", "text": _mrkdwn(f"```{fit(safe, MAX_SECTION - 6)}```")}
+    return {"type": "section", "text": _verbatim(f"```{fit(safe, MAX_SECTION - 6)}```")}
 
 
 def buttons(links: Iterable[tuple[str, str]]) -> Iterator[Block]:
@@ -65,8 +83,8 @@ def buttons(links: Iterable[tuple[str, str]]) -> Iterator[Block]:
 
 
 def context(text: str) -> Block:
-    """A small grey line."""
-    return {"type": "context", "elements": [_mrkdwn(fit(escape(text), MAX_SECTION))]}
+    """A small grey text."""
+    return {"type": "context", "elements": [_verbatim(fit(escape(text), MAX_FIELD))]}
 
 
 def as_text(payload: Any) -> Iterator[str]:
@@ -84,5 +102,5 @@ def as_text(payload: Any) -> Iterator[str]:
             yield escape(url)
 
 
-def _mrkdwn(text: str) -> dict[str, str]:
-    return {"type": "mrkdwn", "text": text or " "}
+def _verbatim(text: str) -> dict[str, Any]:
+    return {"type": "mrkdwn", "text": text or " ", "verbatim": True}

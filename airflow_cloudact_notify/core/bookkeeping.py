@@ -25,6 +25,7 @@ from airflow_cloudact_notify.core.state.cooldowns import Claim, Cooldown, Cooldo
 from airflow_cloudact_notify.core.state.held import HeldReports, parsed, uncounted
 from airflow_cloudact_notify.core.state.store import StateStore, short_hash
 from airflow_cloudact_notify.core.summaries import more
+from airflow_cloudact_notify.core.times import Times
 
 PASSES_TO_SETTLE = 2
 """How many times as long as it took itself, from looking to having written, a reporter waits for others."""
@@ -147,7 +148,7 @@ class Bookkeeping:
             self._count(claimed.told, plan)
         return lost
 
-    def history(self, claimed: Claimed) -> tuple[Claimed, tuple[str, ...]]:
+    def history(self, claimed: Claimed, times: Times) -> tuple[Claimed, tuple[str, ...]]:
         """Return what to tell of the repeats that were held back, and the claim that remembers having told it."""
         if claimed.told.kind is not MessageKind.ALERT or claimed.breaks_in:
             return claimed, ()
@@ -162,7 +163,7 @@ class Bookkeeping:
             return claimed, ()
         if tally is None:
             return claimed, ()
-        return replace(claimed, counted=tally.last_key), (more(tally),)
+        return replace(claimed, counted=tally.last_key), (more(tally, times),)
 
     def held(self, message: NotificationMessage, plan: Plan, held: Held) -> bool:
         """Keep that a message was held back, so that it is counted, and a failure that nobody is told of now.

@@ -9,6 +9,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from airflow_cloudact_notify.core.branding import (
+    BrandingConfig,
+    LocaleName,
+    Style,
+    WebAddress,
+    ZoneName,
+)
 from airflow_cloudact_notify.core.enums import (
     DERIVED_FROM_FAILURE,
     CooldownScope,
@@ -22,6 +29,7 @@ from airflow_cloudact_notify.core.providers.slack import SlackConfig
 from airflow_cloudact_notify.core.quiet_hours import QuietHoursConfig
 from airflow_cloudact_notify.core.section import Section
 from airflow_cloudact_notify.core.silences import SilenceConfig
+from airflow_cloudact_notify.core.times import Times
 
 DEFAULT_COOLDOWN_SECONDS = 300
 MAX_LOG_TAIL_LINES = 50
@@ -57,6 +65,7 @@ class EventTriggerConfig(Section):
     template: TemplateName | None = None
     template_b: TemplateName | None = None
     template_b_ratio: float = Field(default=0.5, ge=0, le=1)
+    runbook_url: WebAddress | None = None
     cooldown_seconds: int | None = Field(default=None, ge=0)
     cooldown_scope: CooldownScope = CooldownScope.PIPELINE
     escalate_after: int | None = Field(default=None, ge=2)
@@ -105,6 +114,10 @@ class NotificationConfig(Section):
     notify_recovery: bool = True
     unhealthy_after: int = Field(default=3, ge=1)
     dead_letter_hours: int = Field(default=72, ge=1, le=720)
+    runbook_url: WebAddress | None = None
+    branding: BrandingConfig = BrandingConfig()
+    timezone: ZoneName = "UTC"
+    locale: LocaleName | None = None
     log_tail_lines: int = Field(default=0, ge=0, le=MAX_LOG_TAIL_LINES)
     max_per_hour: int | None = Field(default=None, ge=1)
     quiet_hours: QuietHoursConfig | None = None
@@ -129,6 +142,16 @@ class NotificationConfig(Section):
     def enabled_destinations(self) -> tuple[NotificationProvider, ...]:
         """Return the destinations that are switched on, in the order of the enum."""
         return tuple(name for name in destinations() if self.destination(name).enabled)
+
+    @property
+    def style(self) -> Style:
+        """How its messages read."""
+        return Style(self.branding, Times(self.timezone, self.locale))
+
+    def runbook(self, event: NotificationEvent) -> str | None:
+        """Return what to do about an event: its trigger's page, else that for all of them."""
+        trigger = self.trigger(event)
+        return (trigger and trigger.runbook_url) or self.runbook_url
 
     def trigger(self, event: NotificationEvent) -> EventTriggerConfig | None:
         """Return the trigger that an event follows.

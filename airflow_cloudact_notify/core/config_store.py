@@ -270,7 +270,7 @@ class ConfigStore:
         broken: Mapping[NotificationProvider, ConfigProblem],
     ) -> ResolvedConfig:
         """Make the destinations ready, and switch off those that cannot work."""
-        settings = ProviderSettings(config.timeout_seconds, self.allowed_webhook_hosts)
+        settings = ProviderSettings(config.timeout_seconds, self.allowed_webhook_hosts, config.style)
         providers, broken = {}, dict(broken)
         for name in config.enabled_destinations():
             section = config.destination(name)

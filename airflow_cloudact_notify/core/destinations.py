@@ -51,6 +51,7 @@ def no_connections(conn_id: str, kind: NotificationProvider) -> Mapping[str, Any
 @dataclass(frozen=True, slots=True)
 class _Made:
     section: DestinationConfig
+    settings: ProviderSettings
     made_at: float
     provider: Provider
 
@@ -95,18 +96,22 @@ class Destinations:
         """
         if name in resolved.providers:
             return resolved.providers[name]
-        section = resolved.config.destination(name)
+        config = resolved.config
+        section = config.destination(name)
+        settings = ProviderSettings(config.timeout_seconds, self._allowed_webhook_hosts, config.style)
         made = self._made.get((resolved.source, name))
+        if made and (made.section, made.settings) != (section, settings):
+            made = None
         now = self._clock()
-        if made and made.section == section and now - made.made_at <= CONNECTION_RECHECK_SECONDS:
+        if made and now - made.made_at <= CONNECTION_RECHECK_SECONDS:
             return made.provider
         try:
-            provider = self._with_connection(name, section, resolved, call)
+            provider = self._with_connection(name, section, settings, call)
         except DeliveryError:
-            if made and made.section == section:
+            if made:
                 return made.provider
             raise
-        self._made[resolved.source, name] = _Made(section, now, provider)
+        self._made[resolved.source, name] = _Made(section, settings, now, provider)
         return provider
 
     def forget(self) -> None:
@@ -117,7 +122,7 @@ class Destinations:
         self,
         name: NotificationProvider,
         section: DestinationConfig,
-        resolved: ResolvedConfig,
+        settings: ProviderSettings,
         call: Caller,
     ) -> Provider:
         conn_id = section.conn_id or ""
@@ -129,7 +134,6 @@ class Destinations:
         defaults = section.model_dump(exclude=set(section.SERVER_KEYS))
         own = section.model_dump(exclude_unset=True, exclude={"conn_id"})
         complete = documents.validate_section(type(section), {**defaults, **fields, **own}, source)
-        settings = ProviderSettings(resolved.config.timeout_seconds, self._allowed_webhook_hosts)
         try:
             return PROVIDERS[name](complete, settings)
         except ConfigurationError as error:

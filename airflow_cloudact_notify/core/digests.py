@@ -23,6 +23,7 @@ from airflow_cloudact_notify.core.state.outages import OutageRows
 from airflow_cloudact_notify.core.state.sends import hour_of
 from airflow_cloudact_notify.core.state.store import PREFIX, StateStore, short_hash
 from airflow_cloudact_notify.core.summaries import digest_of, overview_of
+from airflow_cloudact_notify.core.times import Times
 
 log = logging.getLogger(__name__)
 
@@ -55,12 +56,15 @@ def send_digests(service: NotificationService, now: float) -> int:
     waiting = [group for group in _waiting(service.state, now) if not is_live(group.row, now)]
     sent = 0
     for group in waiting:
-        if not group.gates and (told := send(service, digest_of(group.row.told or group.last, group.tally))):
+        about = group.row.told or group.last
+        digest = digest_of(about, group.tally, _times(service, about.tenant_id))
+        if not group.gates and (told := send(service, digest)):
             sent += 1
             _settle(service.state, [group], told)
     gated = [group for group in waiting if group.gates and not _is_held(service, group, now)]
     for tenant_id, groups in _by_tenant(gated):
-        overview = overview_of(tenant_id, [(group.last, group.tally) for group in groups])
+        held = [(group.last, group.tally) for group in groups]
+        overview = overview_of(tenant_id, held, _times(service, tenant_id))
         if told := send(service, overview, _destinations(service, groups)):
             sent += 1
             _settle(service.state, groups, told)
@@ -111,6 +115,14 @@ def forget(state: StateStore, held: list[str], told: Iterable[NotificationProvid
             rows.save(replace(outage, failed=failed, last_run_at=newest, alerted=who))
     for key in held:
         state.delete(key)
+
+
+def _times(service: NotificationService, tenant_id: str | None) -> Times:
+    """Return how a tenant's times are told; what cannot be a tenant's id is refused when it is sent to."""
+    try:
+        return service.get_config(tenant_id).style.times
+    except InvalidTenantIdError:
+        return Times()
 
 
 def _waiting(state: StateStore, now: float) -> Iterator[_Waiting]:

@@ -110,8 +110,9 @@ def merge(over: Document, under: Document) -> Document:
         if isinstance(upper, Mapping) and isinstance(lower, Mapping):
             unit = section_type.SERVER_KEYS if section_type.SERVER_KEYS & upper.keys() else ()
             merged[name] = {**{key: value for key, value in lower.items() if key not in unit}, **upper}
-    if isinstance(over.get("retry_config"), Mapping) and isinstance(under.get("retry_config"), Mapping):
-        merged["retry_config"] = {**under["retry_config"], **over["retry_config"]}
+    for name in ("branding", "retry_config"):
+        if isinstance(over.get(name), Mapping) and isinstance(under.get(name), Mapping):
+            merged[name] = {**under[name], **over[name]}
     if isinstance(over.get("event_triggers"), list) and isinstance(under.get("event_triggers"), list):
         own = {_event(trigger) for trigger in over["event_triggers"]}
         inherited = [t for t in under["event_triggers"] if _event(t) not in own]

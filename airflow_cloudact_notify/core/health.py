@@ -18,10 +18,10 @@ from pydantic import SecretStr
 from airflow_cloudact_notify.core.enums import FailureReason, NotificationProvider
 from airflow_cloudact_notify.core.errors import StateUnavailable
 from airflow_cloudact_notify.core.providers.base import DestinationConfig
-from airflow_cloudact_notify.core.rendering import duration
 from airflow_cloudact_notify.core.report import DeliveryResult, failed
 from airflow_cloudact_notify.core.state.health import Health, HealthRows
 from airflow_cloudact_notify.core.state.store import StateStore
+from airflow_cloudact_notify.core.times import duration
 
 log = logging.getLogger(__name__)
 

@@ -9,12 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_cloudact_notify.core.content import CAUSE_KEYS
 from airflow_cloudact_notify.core.enums import NotificationProvider
 from airflow_cloudact_notify.core.errors import StateUnavailable
 from airflow_cloudact_notify.core.message import MessageKind, NotificationMessage
-from airflow_cloudact_notify.core.rendering import CAUSE_KEYS, cut
 from airflow_cloudact_notify.core.state.outbox import DeadLetter, Miss, Outbox, letter_key, try_key
 from airflow_cloudact_notify.core.state.store import StateStore
+from airflow_cloudact_notify.core.texts import cut
 
 log = logging.getLogger(__name__)
 

@@ -53,6 +53,7 @@ class NotificationMessage(BaseModel):
     ``lifecycle`` says what a callback was called for, ``occasion`` identifies that (the same try of the same task, the
     same end of the same run): one occasion is told once. A message with a lifecycle and no ``task_id`` is a run's.
     ``history`` are sentences about what went before, such as how many repeats were held back.
+    ``thread_id`` is the ``message_id`` of the message that this one follows up: the first failure of an outage.
     ``clear_number`` counts how often the run was cleared, which lets it begin anew.
     ``dedup_key`` narrows the cooldown that the message shares with others of its tenant, event and pipeline.
     """
@@ -79,11 +80,14 @@ class NotificationMessage(BaseModel):
         default_factory=lambda: datetime.now(UTC)
     )
     log_url: MaskedText | None = None
+    run_url: MaskedText | None = None
+    dag_url: MaskedText | None = None
     runbook_url: MaskedText | None = None
     lifecycle: Lifecycle | None = None
     occasion: str | None = None
     dedup_key: MaskedText | None = None
     history: tuple[MaskedText, ...] = ()
+    thread_id: str | None = None
     kind: MessageKind = MessageKind.ALERT
     message_id: str = Field(default_factory=lambda: uuid.uuid4().hex)
 

@@ -16,10 +16,10 @@ from airflow_cloudact_notify.core.config import destinations
 from airflow_cloudact_notify.core.enums import NotificationEvent, NotificationProvider, NotificationSeverity
 from airflow_cloudact_notify.core.message import MessageKind, NotificationMessage
 from airflow_cloudact_notify.core.metrics import UNHEALTHY, hand_over
-from airflow_cloudact_notify.core.rendering import duration
 from airflow_cloudact_notify.core.service import NotificationService
 from airflow_cloudact_notify.core.state.health import Health, HealthRows
 from airflow_cloudact_notify.core.state.outbox import DeadLetter
+from airflow_cloudact_notify.core.times import duration
 
 log = logging.getLogger(__name__)
 

@@ -39,6 +39,22 @@ class Recovered:
     tally: Tally | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Streak:
+    """What a failure goes on from.
+
+    :param failed_runs: how many runs in a row have failed, this one's included.
+    :param since: when the first failure was told, in seconds since 1970.
+    :param seconds: how long ago that is.
+    :param thread_id: the id of the message that told it.
+    """
+
+    failed_runs: int
+    since: float
+    seconds: float
+    thread_id: str
+
+
 class Outages:
     """Reads and writes incident and outage rows for messages.
 
@@ -108,13 +124,21 @@ class Outages:
 
     def failures(self, message: NotificationMessage, plan: Plan) -> int:
         """Return how many runs in a row have failed, this one's included."""
+        streak = self.streak(message, plan)
+        return streak.failed_runs if streak else 1
+
+    def streak(self, message: NotificationMessage, plan: Plan) -> Streak | None:
+        """Return what a failure goes on from, ``None`` for a first one, or when the state does not answer."""
         try:
             outage = self._rows.read(_key_of_failure(message, plan))
-            failed = _failed_runs(outage, self._held_keys(outage)) if outage else set()
+            if outage is None:
+                return None
+            failed = _failed_runs(outage, self._held_keys(outage)) | {_run(message)}
         except StateUnavailable as error:
             self._remark(f"how often it has failed before is not known: {error}")
-            return 1
-        return len(failed | {_run(message)})
+            return None
+        seconds = max(0.0, self._clock() - outage.since)
+        return Streak(len(failed), outage.since, seconds, outage.thread_id)
 
     def mark(self, message: NotificationMessage, plan: Plan) -> str:
         """Return what stands for a failure's outage in the keys of held reports, nothing for another message."""
@@ -187,6 +211,7 @@ class Outages:
         return replace(
             outage,
             last_run_at=max(outage.last_run_at, began),
+            thread_id=outage.thread_id or message.message_id,
             alerted=tuple(sorted({*outage.alerted, *map(str, to)})),
             failed=tuple(dict.fromkeys((*outage.failed, _run(message)))),
             cooldowns=tuple(dict.fromkeys((*outage.cooldowns, *cooldowns))),

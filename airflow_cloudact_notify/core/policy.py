@@ -22,11 +22,11 @@ from airflow_cloudact_notify.core.enums import (
 from airflow_cloudact_notify.core.errors import ConfigProblem
 from airflow_cloudact_notify.core.message import MessageKind, NotificationMessage
 from airflow_cloudact_notify.core.quiet_hours import QuietHoursConfig
-from airflow_cloudact_notify.core.rendering import duration
 from airflow_cloudact_notify.core.silences import SilenceConfig
 from airflow_cloudact_notify.core.state.cooldowns import Claim, Cooldown
 from airflow_cloudact_notify.core.state.incidents import Incident
 from airflow_cloudact_notify.core.state.store import scope_key
+from airflow_cloudact_notify.core.times import duration
 
 ANEW = "#cleared:"
 """In an occasion, before the number of tries that were over when a person cleared the task."""

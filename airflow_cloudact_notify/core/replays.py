@@ -22,13 +22,14 @@ from airflow_cloudact_notify.core.message import MessageKind, NotificationMessag
 from airflow_cloudact_notify.core.metrics import DEAD_LETTERS, DEAD_LETTERS_LOST, hand_over
 from airflow_cloudact_notify.core.notices import tell_lost
 from airflow_cloudact_notify.core.outages import Outages
-from airflow_cloudact_notify.core.rendering import cut, duration
 from airflow_cloudact_notify.core.report import DeliveryResult, NotificationReport
 from airflow_cloudact_notify.core.service import NotificationService
 from airflow_cloudact_notify.core.state.control import Control
 from airflow_cloudact_notify.core.state.health import Health, HealthRows
 from airflow_cloudact_notify.core.state.outbox import TRIES, DeadLetter, Miss, Outbox, letter_key, tenant_of
 from airflow_cloudact_notify.core.state.store import StateStore
+from airflow_cloudact_notify.core.texts import cut
+from airflow_cloudact_notify.core.times import duration
 
 log = logging.getLogger(__name__)
 

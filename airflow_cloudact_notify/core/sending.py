@@ -18,6 +18,7 @@ from airflow_cloudact_notify.core.message import MessageKind, NotificationMessag
 from airflow_cloudact_notify.core.policy import Held, Plan
 from airflow_cloudact_notify.core.report import DeliveryResult, unserved
 from airflow_cloudact_notify.core.state.outbox import Miss
+from airflow_cloudact_notify.core.summaries import again
 from airflow_cloudact_notify.core.waves import Wave, Waves
 
 log = logging.getLogger(__name__)
@@ -79,6 +80,8 @@ class Sending:
         told, untold = message, message
         if claimed:
             claimed, told, untold = self._with_history(claimed)
+        elif not self.plan.cooldown_seconds:
+            told = untold = self._with_streak(message)
         # What costs no state does not cost this look either.
         if claimed or message.kind is MessageKind.REPLAY:
             self.health.look(self.waves.owner)
@@ -100,12 +103,22 @@ class Sending:
 
     def _with_history(self, claimed: Claimed) -> tuple[Claimed, NotificationMessage, NotificationMessage]:
         """Return what to tell, with what went before it, and without what others tell when nobody takes it."""
-        claimed, history = self.books.history(claimed)
-        again = (INTERRUPTED,) if claimed.interrupted else ()
+        claimed, history = self.books.history(claimed, self.waves.resolved.config.style.times)
+        interrupted = (INTERRUPTED,) if claimed.interrupted else ()
         full = (last_place(self.plan, claimed.place),) if claimed.place and claimed.place.is_last else ()
-        untold = claimed.told.model_copy(update={"history": (*claimed.told.history, *again)})
+        streak = self._with_streak(claimed.told)
+        untold = streak.model_copy(update={"history": (*streak.history, *interrupted)})
         told = untold.model_copy(update={"history": (*untold.history, *history, *full)})
         return claimed, told, untold
+
+    def _with_streak(self, message: NotificationMessage) -> NotificationMessage:
+        """Return a failure with what it goes on from, and in its thread."""
+        streak = self.books.outages.streak(message, self.plan) if message.is_failure else None
+        if streak is None:
+            return message
+        said = again(streak, self.waves.resolved.config.style.times)
+        thread = {"thread_id": streak.thread_id or None}
+        return message.model_copy(update={"history": (*message.history, said), **thread})
 
     def _sent(self, message: NotificationMessage, first: Wave) -> list[DeliveryResult]:
         """Send to the destinations, and to who steps in for those that fail."""

@@ -124,7 +124,9 @@ class NotificationService(OriginalApi):
         message, plan, ended = self._with_end(message, plan, resolved.config, books)
         if message.is_failure and plan.escalate_after and not plan.held:
             plan = policy.escalated(plan, books.outages.failures(message, plan))
-        message = message.model_copy(update={"severity": plan.severity or message.severity})
+        runbook_url = message.runbook_url or resolved.config.runbook(message.event)
+        severity = plan.severity or message.severity
+        message = message.model_copy(update={"severity": severity, "runbook_url": runbook_url})
         log.debug("%s", decisions.in_words(plan, resolved.config.trigger(message.event)))
         owner = Owner(None if resolved.of_root else message.tenant_id, resolved.config.unhealthy_after)
         waves = Waves(
@@ -158,7 +160,8 @@ class NotificationService(OriginalApi):
         if ended and config.notify_recovery:
             plan = policy.recovery(plan, config, ended.outage.alerted)
             now = self._clock()
-            message = recovery_of(message, ended.outage, ended.failed_runs, ended.tally, now)
+            times = config.style.times
+            message = recovery_of(message, ended.outage, ended.failed_runs, ended.tally, now, times)
         elif asked_for:
             why = "notify_recovery is false" if ended else "nothing is broken any more"
             plan = replace(plan, held=Held(SuppressionReason.EVENT_OFF, why))

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
 from enum import StrEnum
 
 from airflow_cloudact_notify.core.enums import FailureReason
@@ -23,6 +24,8 @@ from airflow_cloudact_notify.core.smtp_answers import (
 )
 from airflow_cloudact_notify.core.smtp_login import log_in
 
+UTF8 = ("SMTPUTF8", "BODY=8BITMIME")
+"""RFC 6531, section 3.4: said of a mail with an address beyond ASCII."""
 QUIT_TIMEOUT = 1.0
 """Seconds to wait for a server's good-bye, which changes nothing."""
 
@@ -54,6 +57,9 @@ class SmtpServer:
 
     def __repr__(self) -> str:
         return f"SmtpServer({self.host}:{self.port}, {self.security})"
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
 
 
 @functools.cache
@@ -93,9 +99,10 @@ def transmit(
     Not smtplib's ``sendmail``: it cannot tell whether a server went away before or after it had the whole mail, forgets
     who was refused when the mail is, and takes nonsense for a refusal.
     """
-    content = mail.as_bytes()
+    utf8 = not all(address.isascii() for address in (sender, *recipients, *_named(mail)))
+    content = mail.as_bytes(policy=SMTPUTF8 if utf8 else SMTP)
     size = [f"size={len(content)}"] if client.has_extn("size") else []
-    code, answer = client.mail(sender, size)
+    code, answer = client.mail(sender, [*size, *(UTF8 if utf8 else ())])
     if not is_positive(code):
         raise smtplib.SMTPSenderRefused(code, answer, sender)
     refused = _refused(client, recipients)
@@ -131,6 +138,13 @@ def _send_content(client: smtplib.SMTP, content: bytes) -> None:
         raise NoVerdictError(error) from error
     if not is_taken:
         raise smtplib.SMTPDataError(code, answer)
+
+
+def _named(mail: EmailMessage) -> Iterator[str]:
+    """Yield the addresses in a mail's headers."""
+    for name in ("From", "To", "Cc"):
+        if name in mail:
+            yield from (address.addr_spec for address in mail[name].addresses)
 
 
 def _connect(server: SmtpServer, timeout: float) -> smtplib.SMTP:

@@ -3,26 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from airflow_cloudact_notify.core.enums import NotificationEvent
 from airflow_cloudact_notify.core.message import MessageKind, NotificationMessage
-from airflow_cloudact_notify.core.rendering import duration
+from airflow_cloudact_notify.core.outages import Streak
 from airflow_cloudact_notify.core.state.held import Tally
 from airflow_cloudact_notify.core.state.outages import Outage
+from airflow_cloudact_notify.core.times import Times
 
 MAX_LINES = 20
 """What an overview lists, one line for each kind of report."""
 
 
-def more(tally: Tally) -> str:
+def more(tally: Tally, times: Times) -> str:
     """Return what a message says of the repeats that were held back before it."""
     last = f", last: {tally.last}" if tally.last else ""
-    return f"+{tally.words} more since {_time(tally.first_at)}{last}"
+    return f"+{tally.words} more since {times.at(tally.first_at)}{last}"
+
+
+def again(streak: Streak, times: Times) -> str:
+    """Return what a failure says of those before it."""
+    since = f"since {times.at(streak.since)} ({times.duration(streak.seconds * 1000)})"
+    if streak.failed_runs < 2:
+        return f"Failing {since}"
+    return f"{_ordinal(streak.failed_runs)} failed run in a row, failing {since}"
+
+
+def _ordinal(number: int) -> str:
+    is_teen = number % 100 in (11, 12, 13)
+    return f"{number:,}{'th' if is_teen else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
 
 
 def recovery_of(
-    success: NotificationMessage, outage: Outage, failed_runs: int, tally: Tally | None, now: float
+    success: NotificationMessage,
+    outage: Outage,
+    failed_runs: int,
+    tally: Tally | None,
+    now: float,
+    times: Times,
 ) -> NotificationMessage:
     """Return what tells that an outage is over, from the success that ended it.
 
@@ -33,11 +51,11 @@ def recovery_of(
     :param now: seconds since 1970.
     """
     runs = "1 failed run" if failed_runs == 1 else f"{failed_runs:,} failed runs"
-    over = f"Recovered after {duration(max(0.0, now - outage.since) * 1000)}, {runs}."
+    over = f"Recovered after {times.duration(max(0.0, now - outage.since) * 1000)}, {runs}."
     what = f"Task {outage.pipeline_id}.{outage.task_id}" if outage.task_id else str(outage.pipeline_id)
     plain = success.event is NotificationEvent.PIPELINE_SUCCESS
     told = {"title": f"Recovered: {what}", "message": over} if plain else {}
-    history = [*success.history, *(() if plain else (over,)), *((more(tally),) if tally else ())]
+    history = [*success.history, *(() if plain else (over,)), *((more(tally, times),) if tally else ())]
     return success.model_copy(
         update={
             **told,
@@ -45,11 +63,12 @@ def recovery_of(
             "task_id": outage.task_id,
             "occasion": None,
             "history": tuple(history),
+            "thread_id": outage.thread_id or None,
         }
     )
 
 
-def digest_of(told: NotificationMessage, tally: Tally) -> NotificationMessage:
+def digest_of(told: NotificationMessage, tally: Tally, times: Times) -> NotificationMessage:
     """Return what tells of the repeats that no later message has told of."""
     reports = "1 more report" if tally.count == 1 else f"{tally.words} more reports"
     return NotificationMessage(
@@ -58,16 +77,17 @@ def digest_of(told: NotificationMessage, tally: Tally) -> NotificationMessage:
         event=told.event,
         severity=told.severity,
         title=f"{reports}: {told.title}",
-        message=f"Held back since {_time(tally.first_at)} by the cooldown."
+        message=f"Held back since {times.at(tally.first_at)} by the cooldown."
         + (f" The last one: {tally.last}." if tally.last else ""),
         pipeline_id=told.pipeline_id,
         task_id=told.task_id,
         dedup_key=told.dedup_key,
+        thread_id=told.thread_id or told.message_id,
     )
 
 
 def overview_of(
-    tenant_id: str | None, held: Sequence[tuple[NotificationMessage, Tally]]
+    tenant_id: str | None, held: Sequence[tuple[NotificationMessage, Tally]], times: Times
 ) -> NotificationMessage:
     """Return what tells of all that a silence, quiet hours or a full hour held back from a tenant.
 
@@ -76,11 +96,11 @@ def overview_of(
     ordered = sorted(held, key=lambda one: (one[0].effective_severity.rank, one[1].count), reverse=True)
     count, worst = sum(tally.count for _, tally in held), ordered[0][0]
     lines = [
-        f"{tally.words} × {last.title}, last {_time(tally.last_at)}" for last, tally in ordered[:MAX_LINES]
+        f"{tally.words} × {last.title}, last {times.at(tally.last_at)}" for last, tally in ordered[:MAX_LINES]
     ]
     if rest := ordered[MAX_LINES:]:
         lines.append(f"and {sum(tally.count for _, tally in rest):,} reports of {len(rest)} others")
-    since = _time(min(tally.first_at for _, tally in held))
+    since = times.at(min(tally.first_at for _, tally in held))
     return NotificationMessage(
         kind=MessageKind.DIGEST,
         tenant_id=tenant_id,
@@ -89,7 +109,3 @@ def overview_of(
         title="1 report was held back" if count == 1 else f"{count:,} reports were held back",
         message=f"Held back since {since}:\n" + "\n".join(f"- {line}" for line in lines),
     )
-
-
-def _time(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"

@@ -18,8 +18,8 @@ from airflow_cloudact_notify.core.health import HealthBook, Owner
 from airflow_cloudact_notify.core.message import NotificationMessage
 from airflow_cloudact_notify.core.policy import Plan
 from airflow_cloudact_notify.core.providers.base import DestinationConfig
-from airflow_cloudact_notify.core.rendering import cut
 from airflow_cloudact_notify.core.report import DeliveryResult, failed
+from airflow_cloudact_notify.core.texts import cut
 
 BEFORE_FALL_BACK = 0.6
 """Part of a budget that the destinations may use when there is a fall-back, which gets most of the rest."""

@@ -30,7 +30,9 @@ os.environ.update(
     AIRFLOW__API__BASE_URL="http://airflow.example:8080",
 )
 
+from airflow_cloudact_notify.core.formats.text import WIDTH  # noqa: E402
 from airflow_cloudact_notify.testing import SlackInbox, SmtpInbox  # noqa: E402
+from tests.support import headline  # noqa: E402
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -121,7 +123,8 @@ class Told:
 
     @property
     def severity(self) -> str:
-        return self.text.partition(":")[0].lower()
+        label = self.text.partition(":")[0].lower()
+        return {"success": "info", "ok": "info"}.get(label, label)
 
     @property
     def event(self) -> str:
@@ -130,8 +133,10 @@ class Told:
     @property
     def facts(self) -> dict[str, str]:
         blocks = self.text.split("\n\n")
-        block = next(b for b in blocks if b.startswith(("Tenant: ", "Pipeline: ", "Task: ", "Run: ")))
-        return dict(line.split(": ", 1) for line in block.splitlines())
+        first = next(b for b in blocks if b.startswith(("Tenant: ", "Pipeline: ", "Task: ", "Run: ")))
+        links = next((place for place, b in enumerate(blocks) if b.startswith("Open ")), len(blocks))
+        minor = [b for b in blocks[links + 1 :] if not b.startswith("--")]
+        return dict(line.split(": ", 1) for b in (first, *minor) for line in b.splitlines())
 
 
 @pytest.fixture
@@ -142,13 +147,25 @@ def told(smtp: SmtpInbox) -> Callable[[], list[Told]]:
         return [
             Told(
                 m.recipients,
-                m.mail["Subject"],
-                m.mail.get_body(("plain",)).get_content().replace("\r\n", "\n"),
+                headline(m),
+                _unbroken(m.mail.get_body(("plain",)).get_content().replace("\r\n", "\n")),
             )
             for m in smtp.messages
         ]
 
     return read
+
+
+def _unbroken(text: str) -> str:
+    """Return a mail's text with the lines that were broken at 78 columns made whole."""
+    lines = [""]
+    for line in text.split("\n"):
+        word = line.partition(" ")[0]
+        if word not in ("", "Open") and len(lines[-1].rpartition("\n")[2]) + 1 + len(word) > WIDTH:
+            lines[-1] += f" {line}"
+        else:
+            lines.append(line)
+    return "\n".join(lines[1:])
 
 
 def _delete_variables() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from airflow_cloudact_notify.testing import SmtpInbox
 from demo.standalone import StandaloneAirflow
+from tests.support import headline
 
 DAG_FILE = """
 import time
@@ -75,7 +76,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
                 messages=[(m.recipients[0], run_of(m)) for m in inbox.messages],
                 callbacks=callbacks(folder),
                 cooldowns=set(airflow.variables("cloudact_notify:cooldown:")),
-                subjects={str(m.mail["Subject"]) for m in inbox.messages},
+                subjects={headline(m) for m in inbox.messages},
             )
 
 

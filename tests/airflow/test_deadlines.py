@@ -25,6 +25,7 @@ from airflow.triggers.callback import CallbackTrigger
 from airflow_cloudact_notify import CloudActNotifier, NotificationSeverity
 from airflow_cloudact_notify.bridge import process
 from airflow_cloudact_notify.bridge.variables import VariableStateStore
+from tests.support import headline
 
 EXAMPLE = Path(__file__).parents[2] / "example_dags" / "example_deadline_alert.py"
 PATH = "airflow_cloudact_notify.notifications.notifier.CloudActNotifier"
@@ -116,7 +117,7 @@ async def test_a_missed_deadline_is_a_warning_as_bad_as_an_error(mailbox, trigge
     await run_trigger({"tenant_id": "acme"}, missed())
 
     [message] = mailbox.messages
-    assert message.mail["Subject"] == "DAG slow missed its deadline"
+    assert headline(message) == "DAG slow missed its deadline"
     text = message.mail.get_body(("plain",)).get_content()
     assert "pipeline_warning" in text
     assert "error" in text.lower()
@@ -135,7 +136,7 @@ async def test_the_arguments_are_templates_of_run_and_deadline(mailbox, triggere
     await run_trigger(kwargs, missed(conf={"customer": "acme"}))
 
     [message] = mailbox.messages
-    assert message.mail["Subject"] == "slow is late"
+    assert headline(message) == "slow is late"
     assert "2026-03-04T05:06:07Z is over" in message.mail.get_body(("plain",)).get_content()
 
 
@@ -148,7 +149,7 @@ async def test_the_tenant_may_stand_in_the_runs_conf(mailbox, triggerer):
 async def test_a_notifier_for_failures_tells_of_a_deadline_all_the_same(mailbox, triggerer):
     await run_trigger({"tenant_id": "acme", "lifecycle": "failure"}, missed())
 
-    assert [str(m.mail["Subject"]) for m in mailbox.messages] == ["DAG slow missed its deadline"]
+    assert [headline(m) for m in mailbox.messages] == ["DAG slow missed its deadline"]
 
 
 async def test_in_the_triggerer_the_cooldown_holds(mailbox, triggerer, cooldown_keys):
@@ -255,7 +256,7 @@ def test_on_the_executor_it_is_sent_without_touching_the_state(mailbox, state_ca
     assert run_on_executor({"tenant_id": "acme"}, missed("r1")) == (True, None)
     assert run_on_executor({"tenant_id": "acme"}, missed("r2")) == (True, None)
 
-    assert [str(m.mail["Subject"]) for m in mailbox.messages] == ["DAG slow missed its deadline"] * 2
+    assert [headline(m) for m in mailbox.messages] == ["DAG slow missed its deadline"] * 2
     assert state_calls.calls == 0
     assert WITHOUT_VARIABLES in caplog.text
 

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG
 
+from tests.support import headline
+
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
 
 STATE_AND_SUBJECTS = {
@@ -65,7 +67,7 @@ def test_an_example_runs_and_tells(name, everything_to_smtp, run_dag):
     run = run_dag(dag)
 
     assert str(run.state) == state
-    assert {m.mail["Subject"] for m in everything_to_smtp.messages} == subjects
+    assert {headline(m) for m in everything_to_smtp.messages} == subjects
 
 
 def test_the_examples_failure_callbacks_tell_both_audiences(everything_to_smtp, run_dag):
@@ -75,6 +77,6 @@ def test_the_examples_failure_callbacks_tell_both_audiences(everything_to_smtp, 
     run = run_dag(dag)
 
     assert str(run.state) == "failed"
-    subjects = [m.mail["Subject"] for m in everything_to_smtp.messages]
+    subjects = [headline(m) for m in everything_to_smtp.messages]
     assert "Task example_task_and_dag_callbacks.book_invoices failed" in subjects
     assert "example_task_and_dag_callbacks: the invoices could not be booked" in subjects

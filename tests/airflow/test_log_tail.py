@@ -113,7 +113,7 @@ def test_what_is_not_on_this_machine_is_not_told_and_that_is_said(caplog):
 
 
 def test_a_long_traceback_does_not_push_the_lines_out_of_any_medium():
-    lines = "\n".join(f"17:02:15 {number} {'x' * 70}" for number in range(30))[-MAX_BYTES:]
+    lines = "\n".join(f"17:02:15 {number} {'x' * 60}" for number in range(30))[-MAX_BYTES:]
     details = {"error": "ValueError: no rows", "traceback": "t" * 4_000, "log_tail": lines}
     message = make_message(details=details)
     smtp = EmailConfig(smtp_host="mail.example", to_emails=["a@example.com"], from_email="b@example.com")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from airflow.sdk import DAG, BaseOperator, Param, task, task_group
@@ -256,6 +257,8 @@ def test_what_the_author_and_the_run_say_of_a_task_is_told(tell_all, told, run_d
         "Tags": "daily, finance",
     }
     assert "Open runbook: https://wiki.example.com/described" in mail.text
+    assert f"Open run: http://airflow.example:8080/dags/described/runs/{quote(run.run_id)}" in mail.text
+    assert "Open DAG: http://airflow.example:8080/dags/described\n" in mail.text
 
 
 def test_a_task_that_fails_without_an_exception_is_not_taken_for_lost(tell_all, told, run_dag):

@@ -10,6 +10,7 @@ import pytest
 from airflow.sdk import DAG, task
 
 from airflow_cloudact_notify import NotificationHook, NotifyOperator
+from tests.support import headline
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -48,7 +49,7 @@ def test_the_operator_tells_with_its_templates_filled_in_and_leaves_the_report(c
 
     assert str(run.state) == "success"
     (mail,) = smtp.messages
-    assert mail.mail["Subject"] == "operator is late"
+    assert headline(mail) == "operator is late"
     report = xcom_of(run, "tell")
     assert json.loads(json.dumps(report)) == report
     assert report["delivered"] is True
@@ -120,7 +121,7 @@ def test_the_hook_notifies_from_within_a_task(configs, smtp, run_dag):
     run = run_dag(dag)
 
     assert xcom_of(run, "check") is True
-    assert [m.mail["Subject"] for m in smtp.messages] == ["12 rows without a key"]
+    assert [headline(m) for m in smtp.messages] == ["12 rows without a key"]
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from airflow.settings import get_policy_plugin_manager
 
 from airflow_cloudact_notify import CloudActNotifier, on_execute, on_failure, on_success
 from airflow_cloudact_notify.plugins.policy import Attached, attached_words
+from tests.support import headline
 
 DAG_WORDS = {
     "dag.failure": ("on_failure_callback", "failure"),
@@ -129,7 +130,7 @@ def everything_attached(dag: DAG) -> dict[tuple[str, str], list[str]]:
 
 
 def subjects(inbox: Any) -> list[str]:
-    return sorted(str(m.mail["Subject"]) for m in inbox.messages)
+    return sorted(headline(m) for m in inbox.messages)
 
 
 @pytest.mark.parametrize(("word", "expected"), DAG_WORDS.items(), ids=str)

@@ -117,3 +117,9 @@ class Relay:
 def _text(mail: Any) -> str:
     body = mail.get_body(("plain",)).get_content()
     return " ".join(f"{mail['Subject']}\n{body}".split())
+
+
+def title_of(payload: dict[str, Any]) -> str:
+    """Return the title of a message that Slack was asked to take."""
+    headline: str = payload["text"].partition("\n")[0]
+    return headline.partition(": ")[2].strip("*")

@@ -51,7 +51,7 @@ def test_back_ticks_cannot_end_a_block_of_code() -> None:
 @pytest.mark.parametrize("text", ["x" * 9_000, "<" * 9_000, "`" * 9_000])
 def test_code_and_section_stay_within_their_limit(text: str) -> None:
     assert len(block_kit.code(text)["text"]["text"]) <= block_kit.MAX_SECTION
-    assert len(block_kit.section(block_kit.escape(text))["text"]["text"]) <= block_kit.MAX_SECTION
+    assert len(block_kit.section(text)["text"]["text"]) <= block_kit.MAX_SECTION
 
 
 def test_an_empty_text_is_one_that_slack_takes() -> None:
@@ -80,4 +80,6 @@ def test_a_row_has_as_many_buttons_as_slack_takes() -> None:
 
 
 def test_a_context_is_escaped() -> None:
-    assert block_kit.context("<!here>")["elements"] == [{"type": "mrkdwn", "text": "&lt;!here&gt;"}]
+    assert block_kit.context("<!here>")["elements"] == [
+        {"type": "mrkdwn", "text": "&lt;!here&gt;", "verbatim": True}
+    ]

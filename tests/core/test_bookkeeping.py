@@ -16,6 +16,7 @@ from airflow_cloudact_notify.core.policy import LONGEST_LEASE, Held, Plan, coold
 from airflow_cloudact_notify.core.state.cooldowns import Claim, Cooldown, Cooldowns
 from airflow_cloudact_notify.core.state.held import HeldReports
 from airflow_cloudact_notify.core.state.store import MemoryStateStore
+from airflow_cloudact_notify.core.times import Times
 from airflow_cloudact_notify.testing import FrozenClock
 from tests.core.storm import LEASE, report
 
@@ -327,7 +328,11 @@ class Broken(MemoryStateStore):
         ("get", Process.claim, "sent without looking at what was told before"),
         ("put", Process.claim, "sent without a claim, so another process may send it too"),
         ("get", Process.settle, "sent without knowing whether another process does so too"),
-        ("keys", lambda p: p.books.history(p.claimed), "how many repeats were held back is not known"),
+        (
+            "keys",
+            lambda p: p.books.history(p.claimed, Times()),
+            "how many repeats were held back is not known",
+        ),
         ("get", Process.finish, "what others told meanwhile is not known"),
         ("put", Process.finish, "what was told could not be kept, so it may be told again"),
         ("get", Process.fail, "the claim could not be given up"),
@@ -415,17 +420,17 @@ def test_what_a_failed_delivery_would_have_counted_is_not_counted(world: World) 
         world.clock.advance(301)
         process = world.process().claims()
         assert isinstance(process.claimed, Claimed)
-        process.claimed, words = process.books.history(process.claimed)
+        process.claimed, words = process.books.history(process.claimed, Times())
         assert [text.partition(" since")[0] for text in words] == ["+1 more"]
         process.fail()
     process.claims()
     assert isinstance(process.claimed, Claimed)
-    process.claimed, _ = process.books.history(process.claimed)
+    process.claimed, _ = process.books.history(process.claimed, Times())
     process.finish()
     world.clock.advance(301)
     last = world.process().claims()
     assert isinstance(last.claimed, Claimed)
-    assert last.books.history(last.claimed)[1] == ()
+    assert last.books.history(last.claimed, Times())[1] == ()
 
 
 def test_who_breaks_in_does_not_count_what_the_other_is_counting(world: World) -> None:
@@ -438,8 +443,8 @@ def test_who_breaks_in_does_not_count_what_the_other_is_counting(world: World) -
     severer = world.process(severity="critical").claims()
     assert isinstance(first.claimed, Claimed)
     assert isinstance(severer.claimed, Claimed)
-    assert first.books.history(first.claimed)[1]
-    assert severer.books.history(severer.claimed)[1] == ()
+    assert first.books.history(first.claimed, Times())[1]
+    assert severer.books.history(severer.claimed, Times())[1] == ()
 
 
 def test_maintenance_that_does_not_run_is_remarked_where_something_waits(world: World) -> None:
@@ -450,11 +455,11 @@ def test_maintenance_that_does_not_run_is_remarked_where_something_waits(world: 
         world.clock.advance(seconds)
         reporter = world.process().claims()
         assert isinstance(reporter.claimed, Claimed)
-        reporter.books.history(reporter.claimed)
+        reporter.books.history(reporter.claimed, Times())
         assert any(remark in said for said in reporter.remarks) is told
         world.state.delete(KEY)
     world.state.put("cloudact_notify:control:maintenance", json.dumps({"v": 1, "ran_at": world.clock() - 60}))
     reporter = world.process().claims()
     assert isinstance(reporter.claimed, Claimed)
-    reporter.books.history(reporter.claimed)
+    reporter.books.history(reporter.claimed, Times())
     assert reporter.remarks == []

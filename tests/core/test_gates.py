@@ -125,6 +125,7 @@ def test_the_next_message_of_an_incident_tells_of_the_silenced_ones_and_no_diges
     send(storm)
     storm.clock.advance(3 * HOUR)
     assert send(storm).message.history == (
+        "Failing since 2026-01-02 03:04 UTC (3 h)",
         "+2 more since 2026-01-02 03:04 UTC, last: Pipeline failed: sales",
     )
     storm.clock.advance(HOUR)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from airflow_cloudact_notify.core.state.control import LONGEST_RUN
-from tests.core.relay import Relay
+from tests.core.relay import Relay, title_of
 from tests.core.replaying import FolderStore
 
 TITLES = [f"failure {number}" for number in range(20)]
@@ -48,7 +48,7 @@ def test_kill_9(relay: Relay, tmp_path: Path, after: int, delay: float) -> None:
         said, _ = second.communicate(timeout=60)
     assert "Replayed(" in said
 
-    told = [payload["text"].partition(": ")[2].strip("*") for payload in relay.chat.payloads]
+    told = [title_of(payload) for payload in relay.chat.payloads]
     repeated = [text for text in told if told.count(text) > 1]
     assert list(dict.fromkeys(told)) == TITLES, "nothing is lost, and the order is kept"
     assert len(told) <= len(TITLES) + 1

@@ -77,14 +77,14 @@ def test_a_digest_is_no_repeat_and_starts_no_cooldown(storm: Storm) -> None:
     assert maintained(storm).digests == 1
     told = storm.service.send(report())
     assert told.delivered
-    assert told.message.history == ()
+    assert told.message.history == ("Failing since 2026-01-02 03:04 UTC (5 m 1 s)",)
 
 
 def test_what_a_message_has_counted_is_deleted_and_not_told_again(storm: Storm) -> None:
     storm.service.send(report())
     hold(storm, 3)
     storm.clock.advance(301)
-    assert "+3 more" in storm.service.send(report()).message.history[0]
+    assert "+3 more" in storm.service.send(report()).message.history[1]
     assert maintained(storm).digests == 0
     assert storm.rows("held:") == []
     storm.clock.advance(301)

@@ -14,13 +14,13 @@ from airflow_cloudact_notify.core.health import PROBE_SECONDS
 from airflow_cloudact_notify.core.maintenance import maintain
 from airflow_cloudact_notify.core.state.control import LONGEST_RUN, Control
 from airflow_cloudact_notify.testing import SmtpInbox
-from tests.core.relay import BOTH, BY_SLACK, EMAIL, SLACK, Relay
+from tests.core.relay import BOTH, BY_SLACK, EMAIL, SLACK, Relay, title_of
 
 GONE = (404, "no_service")
 
 
 def titles(relay: Relay) -> list[str]:
-    return [payload["text"].split(": ", 1)[1].strip("*") for payload in relay.chat.payloads]
+    return [title_of(payload) for payload in relay.chat.payloads]
 
 
 def test_both_down_then_both_up_each_is_delivered_once_and_in_order(relay: Relay) -> None:

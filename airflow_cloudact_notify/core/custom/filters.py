@@ -13,7 +13,7 @@ from jinja2 import Undefined
 
 from airflow_cloudact_notify.core.custom.meter import Meter
 from airflow_cloudact_notify.core.errors import CustomTemplateError
-from airflow_cloudact_notify.core.rendering import duration
+from airflow_cloudact_notify.core.times import duration
 
 Filter = Callable[..., Any]
 

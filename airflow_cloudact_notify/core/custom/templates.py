@@ -19,8 +19,8 @@ from airflow_cloudact_notify.core.files import Files
 from airflow_cloudact_notify.core.masking import mask
 from airflow_cloudact_notify.core.message import MessageKind, NotificationMessage
 from airflow_cloudact_notify.core.providers.base import BaseNotificationProvider, Parts
-from airflow_cloudact_notify.core.rendering import one_line, readable
 from airflow_cloudact_notify.core.root import ROOT_FOLDER
+from airflow_cloudact_notify.core.texts import one_line, readable
 
 if TYPE_CHECKING:
     from airflow_cloudact_notify.core.custom.meter import Meter

@@ -4,19 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_cloudact_notify.core.content import CAUSE_KEYS, MAX_BODY, MAX_CAUSE, MAX_FACT, content_of
+from airflow_cloudact_notify.core.looks import look_of
 from airflow_cloudact_notify.core.message import NotificationMessage
-from airflow_cloudact_notify.core.rendering import (
-    CAUSE_KEYS,
-    LOOKS,
-    MAX_BODY,
-    MAX_CAUSE,
-    MAX_FACT,
-    content_of,
-    cut,
-    duration,
-    one_line,
-    readable,
-)
+from airflow_cloudact_notify.core.texts import cut, one_line, readable
+from airflow_cloudact_notify.core.times import duration
 
 MAX_LINE = 500
 """Characters of a title or a name."""
@@ -27,7 +19,7 @@ def variables(message: NotificationMessage) -> dict[str, Any]:
 
     The message was masked when it was made; here its texts become readable, and are cut as in the built-in messages.
     """
-    content, look = content_of(message), LOOKS[message.effective_severity]
+    content, look = content_of(message), look_of(message)
     return {
         "tenant_id": message.tenant_id,
         "event": str(message.event),
@@ -40,7 +32,7 @@ def variables(message: NotificationMessage) -> dict[str, Any]:
         "message": cut(readable(message.message).strip(), MAX_BODY),
         "history": [_line(sentence) for sentence in message.history],
         "error": content.cause,
-        "facts": [[name, value] for name, value in content.facts],
+        "facts": [[name, value] for name, value in (*content.facts, *content.more)],
         "details": _details(message.details),
         "pipeline_id": _line(message.pipeline_id),
         "pipeline_logging_id": _line(message.pipeline_logging_id),
@@ -52,6 +44,8 @@ def variables(message: NotificationMessage) -> dict[str, Any]:
         "duration_ms": message.duration_ms,
         "occurred_at": f"{message.occurred_at:%Y-%m-%d %H:%M:%S %Z}",
         "log_url": _url(message.log_url),
+        "run_url": _url(message.run_url),
+        "dag_url": _url(message.dag_url),
         "runbook_url": _url(message.runbook_url),
     }
 

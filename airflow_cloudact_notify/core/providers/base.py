@@ -10,6 +10,7 @@ from typing import ClassVar, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, SecretStr, model_validator
 
+from airflow_cloudact_notify.core.branding import Style
 from airflow_cloudact_notify.core.errors import ConfigProblem, ConfigurationError
 from airflow_cloudact_notify.core.message import NotificationMessage
 
@@ -57,10 +58,12 @@ class ProviderSettings:
 
     :param timeout_seconds: longest wait on a socket.
     :param allowed_webhook_hosts: ``host`` or ``host:port`` entries a webhook may name beside the vendor's own.
+    :param style: how messages read.
     """
 
     timeout_seconds: float = 30.0
     allowed_webhook_hosts: frozenset[str] = frozenset()
+    style: Style = field(default_factory=Style)
 
 
 def misconfigured(key: str, reason: str, remedy: str) -> ConfigurationError:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import re
+import copy
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC
-from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
-from typing import Annotated, ClassVar, Self
+from typing import ClassVar, Self
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import Field, SecretStr
 
 from airflow_cloudact_notify.core import oauth2, smtp
+from airflow_cloudact_notify.core.addresses import EmailAddress, is_address
+from airflow_cloudact_notify.core.content import Content, content_of
 from airflow_cloudact_notify.core.enums import FailureReason, NotificationSeverity
 from airflow_cloudact_notify.core.errors import DeliveryError
+from airflow_cloudact_notify.core.formats.html import as_html
+from airflow_cloudact_notify.core.formats.text import as_text
 from airflow_cloudact_notify.core.message import NotificationMessage
 from airflow_cloudact_notify.core.oauth2 import OAuth2Config
 from airflow_cloudact_notify.core.providers.base import (
@@ -29,39 +32,16 @@ from airflow_cloudact_notify.core.providers.base import (
     Receipt,
     misconfigured,
 )
-from airflow_cloudact_notify.core.rendering import Content, content_of, cut, one_line, templates
 from airflow_cloudact_notify.core.smtp import SmtpSecurity, SmtpServer
+from airflow_cloudact_notify.core.texts import cut, cut_in_the_middle, one_line
 
 IMPLICIT_TLS_PORT = 465
 """RFC 8314, section 3.3: submission over TLS from the first byte."""
-MAX_SUBJECT = 200
+MAX_SUBJECT = 70
+"""Characters; clients cut off more."""
+MAX_WHO = 20
+NO_UTF8 = "offers no SMTPUTF8, which an address with letters beyond ASCII needs"
 MAX_NAME = 100
-
-_ADDRESS = re.compile(
-    r"[^@\s<>,;:\"()\[\]\\\x00-\x20]+@[^@\s<>,;:\"()\[\]\\\x00-\x20.]+(\.[^@\s<>,;:\"()\[\]\\.]+)*"
-)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        return bool(_ADDRESS.fullmatch(text) and Address(addr_spec=text))
-    except (ValueError, MessageError):
-        return False
-
-
-def _valid_address(address: str) -> str:
-    local, _, domain = address.rpartition("@")
-    if not _is_address(address):
-        raise ValueError("not an email address; write it as name@example.com, without a display name")
-    if not local.isascii():
-        raise ValueError("the part before the @ has letters that most mail servers refuse; use ASCII")
-    try:
-        return f"{local}@{domain.encode('idna').decode()}" if not domain.isascii() else address
-    except UnicodeError:
-        raise ValueError("the part after the @ is not a domain name") from None
-
-
-EmailAddress = Annotated[str, AfterValidator(_valid_address)]
 
 
 class EmailConfig(DestinationConfig):
@@ -89,6 +69,8 @@ class EmailConfig(DestinationConfig):
     smtp_security: SmtpSecurity | None = None
     """Overrides what ``smtp_use_tls`` and the port imply: TLS from the first byte on 465, STARTTLS elsewhere."""
     smtp_verify_certificate: bool = True
+    smtp_utf8: bool = False
+    """Whether the server takes addresses with letters beyond ASCII before the @ (RFC 6531)."""
     oauth2: OAuth2Config | None = None
     """Logs in with an access token in place of ``smtp_password``."""
     from_email: EmailAddress | None = None
@@ -112,7 +94,7 @@ class EmailConfig(DestinationConfig):
         if self.from_email:
             return self.from_email
         name = self.smtp_username or ""
-        return name if name.isascii() and _is_address(name) else None
+        return name if name.isascii() and is_address(name) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,37 +131,62 @@ class EmailNotificationProvider(BaseNotificationProvider[EmailConfig, EmailPaylo
         )
 
     def render(self, message: NotificationMessage, parts: Parts = NO_PARTS) -> EmailPayload:
-        content = content_of(message)
+        content = content_of(message, self.settings.style)
         mail = EmailMessage(policy=SMTP)
         name = cut(_header(self.config.from_name or ""), MAX_NAME)
-        mail["From"] = Address(name, addr_spec=self._sender)
+        mail["From"] = _address(self._sender, name)
         mail["To"] = _addresses(self.config.to_emails)
         if self.config.cc_emails:
             mail["Cc"] = _addresses(self.config.cc_emails)
-        mail["Subject"] = self._subject(parts.get("subject") or content.headline)
+        mail["Subject"] = self._subject(content, parts.get("subject"))
         mail["Date"] = format_datetime(message.occurred_at.astimezone(UTC))
-        mail["Message-ID"] = f"<{message.message_id}@{self._sender.rpartition('@')[2]}>"
+        mail["Message-ID"] = self._id(message.message_id)
+        if message.thread_id and message.thread_id != message.message_id:
+            mail["In-Reply-To"] = self._id(message.thread_id)
+            mail["References"] = self._id(message.thread_id)
         # RFC 3834: keeps holiday responders from answering.
         mail["Auto-Submitted"] = "auto-generated"
         if message.effective_severity is NotificationSeverity.CRITICAL:
             mail["Importance"] = "high"
             mail["X-Priority"] = "1"
-        mail.set_content(parts.get("txt") or _render("email.txt.j2", content), cte="quoted-printable")
+        mail.set_content(parts.get("txt") or as_text(content), cte="quoted-printable")
         # Readers are shown the HTML: beside a custom text alone, the built-in one would hide it.
-        html = parts.get("html") or ("" if "txt" in parts else _render("email.html.j2", content))
+        html = parts.get("html") or ("" if "txt" in parts else as_html(content))
         if html:
             mail.add_alternative(html, subtype="html", cte="quoted-printable")
             mail.set_boundary(f"=_{message.message_id}")
         recipients = dict.fromkeys((*self.config.to_emails, *self.config.cc_emails))
         return EmailPayload(mail, tuple(recipients))
 
+    def _as_served(self, payload: EmailPayload, *, offers_utf8: bool) -> tuple[EmailPayload, dict[str, str]]:
+        """Leave out, and name, recipients whose addresses the server cannot be told."""
+        header = [*self.config.to_emails, *self.config.cc_emails]
+        if offers_utf8 or all(who.isascii() for who in (self._sender, *header)):
+            return payload, {}
+        recipients = tuple(who for who in payload.recipients if who.isascii())
+        if not recipients or not self._sender.isascii():
+            raise DeliveryError(
+                FailureReason.MISCONFIGURED, f"smtp_utf8 is true, but {self._server} {NO_UTF8}"
+            )
+        mail = copy.deepcopy(payload.mail)
+        for name, addresses in (("To", self.config.to_emails), ("Cc", self.config.cc_emails)):
+            del mail[name]
+            if known := [who for who in addresses if who.isascii()]:
+                mail[name] = _addresses(known)
+        unserved = {who: f"the server {NO_UTF8}" for who in payload.recipients if not who.isascii()}
+        return EmailPayload(mail, recipients), unserved
+
+    def _id(self, message_id: str) -> str:
+        return f"<{message_id}@{self._sender.rpartition('@')[2]}>"
+
     def send(self, payload: EmailPayload, *, timeout: float) -> Receipt[EmailPayload]:
         with smtp.connection(self._with_token(), timeout=timeout) as client:
+            payload, unserved = self._as_served(payload, offers_utf8=client.has_extn("smtputf8"))
             refused = smtp.transmit(client, payload.mail, self._sender, payload.recipients)
         deferred = {who: str(refusal) for who, refusal in refused.items() if refusal.retryable}
         return Receipt(
             taken=len(refused) < len(payload.recipients),
-            refused={who: str(refusal) for who, refusal in refused.items() if who not in deferred},
+            refused=unserved | {who: str(no) for who, no in refused.items() if who not in deferred},
             deferred=deferred,
             remainder=replace(payload, recipients=tuple(deferred)) if deferred else None,
         )
@@ -204,8 +211,21 @@ class EmailNotificationProvider(BaseNotificationProvider[EmailConfig, EmailPaylo
             return self._server
         return replace(self._server, token=oauth2.access_token(self.config.oauth2))
 
-    def _subject(self, headline: str) -> str:
-        return cut(_header(f"{self.config.subject_prefix or ''} {headline}"), MAX_SUBJECT)
+    def _subject(self, content: Content, custom: str | None) -> str:
+        prefix = self.config.subject_prefix or ""
+        subject = f"{prefix} {custom}" if custom else subject_of(content, prefix)
+        return cut_in_the_middle(_header(subject), MAX_SUBJECT)
+
+
+def subject_of(content: Content, prefix: str = "") -> str:
+    """Return a subject that mail clients show whole: how bad, whose, what; mails of one kind sort together."""
+    who = cut_in_the_middle(content.who, MAX_WHO)
+    begin = " ".join(
+        part for part in (one_line(prefix), f"[{content.look.label.upper()}]", who and f"{who}:") if part
+    )
+    room = max(MAX_SUBJECT - len(begin) - 1, MAX_SUBJECT // 2)
+    begin = cut_in_the_middle(begin, MAX_SUBJECT - min(room, len(content.headline)) - 1)
+    return f"{begin} {cut_in_the_middle(content.headline, room)}"
 
 
 def _header(text: str) -> str:
@@ -214,8 +234,9 @@ def _header(text: str) -> str:
 
 
 def _addresses(addresses: Sequence[str]) -> tuple[Address, ...]:
-    return tuple(Address(addr_spec=address) for address in addresses)
+    return tuple(map(_address, addresses))
 
 
-def _render(template: str, content: Content) -> str:
-    return templates().get_template(template).render(c=content)
+def _address(address: str, name: str = "") -> Address:
+    user, _, domain = address.rpartition("@")
+    return Address(name, user, domain)

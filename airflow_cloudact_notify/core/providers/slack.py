@@ -5,15 +5,17 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, SecretStr
 
 from airflow_cloudact_notify.core import block_kit
+from airflow_cloudact_notify.core.content import content_of
 from airflow_cloudact_notify.core.custom import mrkdwn
 from airflow_cloudact_notify.core.enums import FailureReason, NotificationSeverity
 from airflow_cloudact_notify.core.errors import DeliveryError
+from airflow_cloudact_notify.core.formats.slack import SlackPayload, as_slack
 from airflow_cloudact_notify.core.http import HttpAnswer, post_json, reason_of_status
 from airflow_cloudact_notify.core.message import NotificationMessage
 from airflow_cloudact_notify.core.providers.base import (
@@ -25,7 +27,6 @@ from airflow_cloudact_notify.core.providers.base import (
     Receipt,
     misconfigured,
 )
-from airflow_cloudact_notify.core.rendering import Content, content_of
 
 if TYPE_CHECKING:
     import requests
@@ -118,9 +119,6 @@ class SlackConfig(DestinationConfig):
             yield from (url, urlsplit(url).path)
 
 
-SlackPayload = dict[str, Any]
-
-
 class SlackNotificationProvider(BaseNotificationProvider[SlackConfig, SlackPayload]):
     """Posts to one webhook."""
 
@@ -134,22 +132,11 @@ class SlackNotificationProvider(BaseNotificationProvider[SlackConfig, SlackPaylo
         _check_host(self._url, settings.allowed_webhook_hosts)
 
     def render(self, message: NotificationMessage, parts: Parts = NO_PARTS) -> SlackPayload:
-        content = content_of(message)
-        mentions = ""
-        if message.effective_severity is NotificationSeverity.CRITICAL:
-            mentions = _mentions(self.config)
-        title = block_kit.escape(f"{content.look.emoji} {content.headline}")
-        # Slack shows the text above the attachment and in its notifications, so the headline is not repeated below.
-        payload: SlackPayload = {
-            "text": block_kit.fit(f"{mentions} *{title}*".strip(), block_kit.MAX_TEXT),
-            "attachments": [
-                {
-                    "color": content.look.colour,
-                    "fallback": block_kit.fit(title, block_kit.MAX_TEXT),
-                    "blocks": _custom(parts["slack"]) if "slack" in parts else _blocks(content),
-                }
-            ],
-        }
+        is_critical = message.effective_severity is NotificationSeverity.CRITICAL
+        content = content_of(message, self.settings.style)
+        payload = as_slack(content, _mentions(self.config) if is_critical else "")
+        if "slack" in parts:
+            payload["attachments"][0]["blocks"] = _custom(parts["slack"])
         legacy = {
             "channel": self.config.channel,
             "username": self.config.username,
@@ -203,20 +190,8 @@ def _check_host(url: str, allowed: frozenset[str]) -> None:
     )
 
 
-def _blocks(content: Content) -> list[block_kit.Block]:
-    blocks: list[block_kit.Block] = []
-    if content.body and content.body != content.cause:
-        blocks.append(block_kit.section(block_kit.escape(content.body)))
-    blocks += block_kit.facts(content.facts)
-    if content.cause:
-        blocks.append(block_kit.code(content.cause))
-    blocks += block_kit.buttons(content.links)
-    # The footer has its place even when a message has more facts than Slack has blocks.
-    return [*blocks[: block_kit.MAX_BLOCKS - 1], block_kit.context(content.footer)]
-
-
 def _custom(text: str) -> list[block_kit.Block]:
-    return [block_kit.section(piece) for piece in mrkdwn.pieces(text)]
+    return [block_kit.manual(piece) for piece in mrkdwn.pieces(text)]
 
 
 def _mentions(config: SlackConfig) -> str:
@@ -235,7 +210,8 @@ def _without_blocks(payload: SlackPayload) -> SlackPayload | None:
     rich = {key: payload[key] for key in ("blocks", "attachments") if key in payload}
     if not rich:
         return None
-    text = "\n".join((payload["text"], *block_kit.as_text(list(rich.values()))))
+    # What stands above the attachment says the same as the text.
+    text = "\n".join((payload["text"], *block_kit.as_text(payload.get("attachments"))))
     return {key: payload[key] for key in payload if key not in rich} | {
         "text": block_kit.fit(text, block_kit.MAX_TEXT)
     }

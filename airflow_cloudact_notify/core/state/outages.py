@@ -27,6 +27,7 @@ class Outage:
     :param failed: short hashes of the runs that failed.
     :param cooldowns: the keys of the cooldown rows that end with it.
     :param told_at: when its last failure was told, in seconds since 1970.
+    :param thread_id: the id of the message that told its first failure.
     """
 
     tenant_id: str | None
@@ -38,6 +39,7 @@ class Outage:
     failed: tuple[str, ...] = ()
     cooldowns: tuple[str, ...] = ()
     told_at: float = 0.0
+    thread_id: str = ""
 
     @property
     def key(self) -> str:
@@ -104,4 +106,5 @@ def _outage(row: dict[str, Any]) -> Outage:
         failed=tuple(map(str, row["failed"])),
         cooldowns=tuple(map(str, row["cooldowns"])),
         told_at=float(row["told_at"]),
+        thread_id=str(row.get("thread_id", "")),
     )

@@ -97,7 +97,7 @@ def test_each_part_takes_the_place_of_the_built_in_one(tenant):
 def test_a_part_that_nobody_wrote_is_the_built_in_one(tenant):
     tenant.write("loud.html", "<p>{{ title }}</p>")
     assert tenant.send(title="Rows").notes == ()
-    assert tenant.mail["Subject"] == "[P] Rows"
+    assert tenant.mail["Subject"] == "[P] [ERROR] acme: Rows"
     assert "Pipeline: sales" in tenant.text()
     assert len(tenant.blocks()) > 1
 

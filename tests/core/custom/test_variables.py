@@ -33,6 +33,8 @@ def test_every_variable_is_there_whatever_a_message_knows():
             max_tries=2,
             duration_ms=65_000,
             log_url="https://airflow.example/log",
+            run_url="https://airflow.example/run",
+            dag_url="https://airflow.example/dag",
             runbook_url="https://wiki.example/runbook",
             history=("+3 more",),
             details={"error": "ValueError: no rows", "rows": 3},
@@ -72,7 +74,7 @@ def test_long_texts_are_cut_and_say_so():
         )
     )
     assert len(said["title"]) == 500
-    assert len(said["message"]) == 20_000
+    assert len(said["message"]) == 3_000
     assert len(said["details"]["x"][0]) == 1_000
     assert all(text.endswith("… (cut)") for text in (said["title"], said["message"], said["error"]))
 

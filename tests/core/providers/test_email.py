@@ -2,20 +2,24 @@ from __future__ import annotations
 
 import asyncio
 import email.policy
+import re
 from collections.abc import Iterator
 from email.message import EmailMessage
+from html import escape, unescape
 from typing import Any, ClassVar
 
 import pytest
 from pydantic import ValidationError
 
 from airflow_cloudact_notify.core import smtp
+from airflow_cloudact_notify.core.content import content_of
 from airflow_cloudact_notify.core.enums import FailureReason, NotificationSeverity, Outcome
 from airflow_cloudact_notify.core.errors import ConfigurationError
 from airflow_cloudact_notify.core.providers.base import ProviderSettings
 from airflow_cloudact_notify.core.providers.email import EmailConfig, EmailNotificationProvider
 from airflow_cloudact_notify.core.smtp import SmtpSecurity
 from airflow_cloudact_notify.testing import FrozenClock, ReceivedMail, SmtpInbox, make_message
+from gallery.samples import EVENTS, FOLLOW_UPS
 from tests.core.providers.contract import AWKWARD_TEXTS, ProviderContract
 from tests.support import delivered, refused_port, silent_port, terms
 
@@ -270,7 +274,7 @@ def test_no_text_of_a_pipeline_becomes_a_header_or_a_tag(inbox: SmtpInbox, text:
     ]  # fmt: skip
     assert [address.addr_spec for address in got.mail["From"].addresses] == ["pipelines@example.com"]
     assert [address.addr_spec for address in got.mail["To"].addresses] == [ANN]
-    assert len(got.mail["Subject"]) <= 200
+    assert len(got.mail["Subject"]) <= 70
     assert [part.get_content_type() for part in got.mail.iter_parts()] == ["text/plain", "text/html"]
     assert max(map(len, got.raw.splitlines())) <= 998
     html = body(got.mail, "html")
@@ -284,8 +288,8 @@ def test_no_text_of_a_pipeline_becomes_a_header_or_a_tag(inbox: SmtpInbox, text:
 def test_a_text_arrives_as_it_was(inbox: SmtpInbox, text: str) -> None:
     delivered(mailer(inbox.port, subject_prefix="[ops]"), make_message(title=text, message=text))
     [got] = inbox.messages
-    assert got.mail["Subject"] == f"[ops] {text}"
-    assert text in body(got.mail, "plain")
+    assert got.mail["Subject"].startswith("[ops] [ERROR] acme: ")
+    assert "".join(text.split()) in "".join(body(got.mail, "plain").split())
 
 
 def test_a_lone_dot_does_not_end_the_mail(inbox: SmtpInbox) -> None:
@@ -317,7 +321,7 @@ def test_the_text_part_reads_as_it_should() -> None:
         "ValueError: <bad>\n\n"
         "Open log: https://airflow.example/log\n\n"
         "--\n"
-        "pipeline_failure · 2026-01-02 03:04:05 UTC"
+        "pipeline_failure · 2026-01-02 03:04:05 UTC · Pipeline failure"
     )
 
 
@@ -354,7 +358,7 @@ def test_sender_recipients_and_prefix_are_the_sections(inbox: SmtpInbox) -> None
     [sender] = got.mail["From"].addresses
     assert (sender.display_name, sender.addr_spec) == ('Ann "Ops", Ltd.', "pipelines@example.com")
     assert (got.mail["To"], got.mail["Cc"]) == (f"{ANN}, {BOB}", CAT)
-    assert got.mail["Subject"] == "[prod] Pipeline failed: sales"
+    assert got.mail["Subject"] == "[prod] [ERROR] acme: Pipeline failed: sales"
     assert got.mail["Date"] == "Fri, 02 Jan 2026 03:04:05 +0000"
     assert got.mail["Auto-Submitted"] == "auto-generated"
     assert got.sender == "pipelines@example.com"
@@ -366,6 +370,123 @@ def test_only_what_is_critical_is_marked_important(severity: NotificationSeverit
     mail = mailer(587).render(make_message(severity=severity)).mail
     important = (mail["Importance"], mail["X-Priority"]) == ("high", "1")
     assert important is (severity is NotificationSeverity.CRITICAL)
+
+
+def test_a_subject_says_how_bad_whose_and_what_and_is_never_cut_by_others() -> None:
+    def subject(prefix: str | None = None, **message: Any) -> str:
+        return str(mailer(587, subject_prefix=prefix).render(make_message(**message)).mail["Subject"])
+
+    assert subject(severity="critical") == "[CRITICAL] acme: Pipeline failed: sales"
+    assert subject(tenant_id=None, event="pipeline_success") == "[SUCCESS] Pipeline failed: sales"
+    assert subject(kind="recovery", event="pipeline_success", title="Recovered: sales") == (
+        "[OK] acme: Recovered: sales"
+    )
+    long = subject("[prod]", title=f"Task {'a_long_pipeline.' * 5}load failed")
+    assert long.startswith("[prod] [ERROR] acme: Task a_long_")
+    assert long.endswith("load failed")
+    assert len(long) == 70
+    worst = subject("p" * 100, title="t" * 100, tenant_id="i" * 64)
+    assert len(worst) == 70
+
+
+def test_an_incident_is_one_thread() -> None:
+    first, repeat, recovery = (
+        mailer(587).render(make_message(message_id=own, thread_id=thread)).mail
+        for own, thread in (("a1", None), ("b2", "a1"), ("c3", "a1"))
+    )
+    assert first["Message-ID"] == "<a1@example.com>"
+    assert (first["References"], first["In-Reply-To"]) == (None, None)
+    for mail in (repeat, recovery):
+        assert mail["References"] == mail["In-Reply-To"] == first["Message-ID"]
+        assert mail["Message-ID"] != first["Message-ID"]
+
+
+def test_what_arrives_is_whole(inbox: SmtpInbox) -> None:
+    provider = mailer(inbox.port, from_name="Jörg Müller, 数据", to_emails=["a@bücher.example"])
+    message = make_message(
+        title="Überfällig: 売上", message="z" * 3_000 + "\nü" * 200, details={"error": "línea " * 300}
+    )
+    delivered(provider, message)
+    [got] = inbox.messages
+    assert got.raw.count(b"\n") == got.raw.count(b"\r\n"), "a bare LF would break DKIM"
+    assert got.raw.count(b"\r") == got.raw.count(b"\r\n")
+    assert max(map(len, got.raw.split(b"\r\n"))) <= 998
+    assert got.raw.isascii()
+    mail = email.message_from_bytes(got.raw, policy=email.policy.default)
+    assert not mail.defects
+    assert mail["Subject"] == "[ERROR] acme: Überfällig: 売上"
+    [sender] = mail["From"].addresses
+    assert sender.display_name == "Jörg Müller, 数据"
+    assert got.recipients == ("a@xn--bcher-kva.example",)
+    assert mail.get_content_type() == "multipart/alternative"
+    assert [part.get_content_type() for part in mail.iter_parts()] == ["text/plain", "text/html"]
+
+
+def words_of_html(html: str) -> list[str]:
+    body = html.partition("<body")[2]
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", body)).split()).split()
+
+
+@pytest.mark.parametrize("name", [case.name for case in (*FOLLOW_UPS, *EVENTS)])
+def test_both_parts_say_the_same(inbox: SmtpInbox, name: str) -> None:
+    case = next(case for case in (*FOLLOW_UPS, *EVENTS) if case.name == name)
+    config = mailer(inbox.port).config
+    delivered(EmailNotificationProvider(config, ProviderSettings(style=case.style)), case.message)
+    mail = inbox.messages[0].mail
+    plain = "".join(body(mail, "plain").split())
+    shown = "".join(words_of_html(body(mail, "html")))
+    content = content_of(case.message, case.style)
+    texts = [content.headline, content.body, content.cause, *content.history, content.footer]
+    texts += [text for fact in (*content.facts, *content.more) for text in fact]
+    for text in filter(None, texts):
+        packed = "".join(text.split())
+        assert packed in plain, text
+        assert packed in shown, text
+    for action in content.actions:
+        assert action.url in body(mail, "plain")
+        assert escape(action.url) in body(mail, "html")
+
+
+# --- addresses that need SMTPUTF8
+
+JOSE = "josé@example.com"
+
+
+def test_an_address_beyond_ascii_arrives_where_the_server_offers_it(inbox: SmtpInbox) -> None:
+    result = delivered(mailer(inbox.port, smtp_utf8=True, to_emails=[JOSE, ANN]))
+    assert (result.outcome, result.refused) == (Outcome.DELIVERED, {})
+    [got] = inbox.messages
+    assert got.recipients == (JOSE, ANN)
+    assert f"To: {JOSE}, {ANN}\r\n".encode() in got.raw
+
+
+def test_where_the_server_does_not_the_others_are_served_and_it_is_named() -> None:
+    with SmtpInbox(utf8=False) as inbox:
+        provider = mailer(inbox.port, smtp_utf8=True, to_emails=[JOSE, ANN], cc_emails=[JOSE])
+        result = delivered(provider)
+    assert result.outcome is Outcome.DELIVERED
+    assert result.refused == {
+        JOSE: "the server offers no SMTPUTF8, which an address with letters beyond ASCII needs"
+    }
+    [got] = inbox.messages
+    assert (got.recipients, got.mail["To"], got.mail["Cc"]) == ((ANN,), ANN, None)
+    assert got.raw.isascii()
+
+
+@pytest.mark.parametrize("section", [{"to_emails": [JOSE]}, {"from_email": JOSE}])
+def test_where_nobody_is_left_it_is_a_failure_that_names_the_key(section: dict[str, Any]) -> None:
+    with SmtpInbox(utf8=False) as inbox:
+        result = delivered(mailer(inbox.port, smtp_utf8=True, **section))
+    assert (result.reason, result.attempts) == (FailureReason.MISCONFIGURED, 1)
+    assert result.detail.startswith(f"smtp_utf8 is true, but 127.0.0.1:{inbox.port} offers no SMTPUTF8")
+    assert inbox.messages == []
+
+
+def test_an_address_beyond_ascii_is_refused_with_both_remedies() -> None:
+    with pytest.raises(
+        ValidationError, match=r"use ASCII, or if the server offers SMTPUTF8, set smtp_utf8 to true"
+    ):
+        EmailConfig(to_emails=[JOSE])
 
 
 def test_many_recipients_survive_folding(inbox: SmtpInbox) -> None:
@@ -445,4 +566,4 @@ def test_an_eml_file_of_what_was_received_can_be_read(inbox: SmtpInbox) -> None:
     delivered(mailer(inbox.port))
     got: ReceivedMail = inbox.messages[0]
     again = email.message_from_bytes(got.raw, policy=email.policy.default)
-    assert again["Subject"] == "Pipeline failed: sales"
+    assert again["Subject"] == "[ERROR] acme: Pipeline failed: sales"

@@ -1,0 +1,200 @@
+"""Messages as pipelines send them: one for each event, and what follows one up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow_cloudact_notify.core.branding import BrandingConfig, Style
+from airflow_cloudact_notify.core.enums import NotificationEvent, NotificationSeverity
+from airflow_cloudact_notify.core.message import NotificationMessage
+from airflow_cloudact_notify.core.times import Times
+
+BASE = "https://airflow.example.com/dags"
+RUN = "scheduled__2026-01-02T03:00:00+00:00"
+TRACEBACK = """\
+Traceback (most recent call last):
+  File "/opt/airflow/dags/daily_ingest.py", line 48, in load
+    cursor.execute(COPY_ORDERS, {"day": day})
+  File "/usr/local/lib/python3.12/site-packages/psycopg/cursor.py", line 97, in execute
+    raise ex.with_traceback(None)
+psycopg.OperationalError: connection to server at "db.internal" (10.0.3.17), port 5432 failed: timeout expired"""
+
+ACME = Style(
+    BrandingConfig(
+        name="Acme Data Platform",
+        logo_text="A",
+        accent_color="#5b21b6",
+        footer="Questions? Ask the data platform team in #data-help.",
+        link="https://data.acme.example",
+    ),
+    Times("America/New_York"),
+)
+
+_DETAILS: dict[NotificationEvent, dict[str, Any]] = {
+    NotificationEvent.PIPELINE_STARTED: {"message": ""},
+    NotificationEvent.PIPELINE_SUCCESS: {"duration_ms": 11_520_000, "details": {"rows_loaded": "1,204,311"}},
+    NotificationEvent.PIPELINE_FAILURE: {
+        "title": "Task daily_ingest.load failed",
+        "message": "",
+        "task_id": "load",
+        "try_number": 3,
+        "max_tries": 3,
+        "duration_ms": 32_000,
+        "details": {
+            "error": "OperationalError: connection to server failed: timeout expired",
+            "traceback": TRACEBACK,
+            "run_type": "scheduled",
+            "owner": "data-platform",
+            "tags": ["tenant:acme_corp", "ingest"],
+        },
+    },
+    NotificationEvent.PIPELINE_WARNING: {
+        "title": "DAG daily_ingest succeeded after retries",
+        "message": "The run succeeded; some of its tasks were tried more than once.",
+        "duration_ms": 754_000,
+    },
+    NotificationEvent.DATA_QUALITY_FAILURE: {
+        "title": "Data quality check failed: raw_orders",
+        "message": "2 of 14 checks failed.",
+        "details": {
+            "table": "raw_orders",
+            "failed_checks": ["orders_have_a_customer", "amount_is_positive"],
+            "rows_checked": 48_112,
+        },
+    },
+    NotificationEvent.DATA_QUALITY_WARNING: {
+        "title": "42 late rows in raw_orders",
+        "message": "They came after the day was closed and will be in tomorrow's numbers.",
+        "details": {"table": "raw_orders", "late_rows": 42},
+    },
+    NotificationEvent.RATE_LIMIT_EXCEEDED: {
+        "title": "Task daily_ingest.extract failed",
+        "message": "",
+        "task_id": "extract",
+        "details": {"error": "HTTPError: 429 Too Many Requests for url: https://api.shop.example/v2/orders"},
+    },
+    NotificationEvent.SYSTEM_ERROR: {
+        "title": "Task daily_ingest.load was lost",
+        "message": "Airflow lost contact with the task: its process was killed, or its worker went away.",
+        "task_id": "load",
+        "try_number": 1,
+        "max_tries": 3,
+    },
+}
+
+
+def sample(
+    event: NotificationEvent, severity: NotificationSeverity | None = None, **more: Any
+) -> NotificationMessage:
+    """Return the message that stands for an event, of any severity."""
+    usual = {
+        "tenant_id": "acme_corp",
+        "event": event,
+        "severity": severity,
+        "pipeline_id": "daily_ingest",
+        "pipeline_logging_id": RUN,
+        "occurred_at": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        "message_id": "0123456789abcdef0123456789abcdef",
+        "run_url": f"{BASE}/daily_ingest/runs/scheduled__2026-01-02T03%3A00%3A00%2B00%3A00",
+        "dag_url": f"{BASE}/daily_ingest",
+    }
+    return NotificationMessage.model_validate(usual | _DETAILS[event] | more)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A named message, and how its tenant wants it to read."""
+
+    name: str
+    about: str
+    message: NotificationMessage
+    style: Style = field(default_factory=Style)
+
+
+_LINKS = {
+    "log_url": f"{BASE}/daily_ingest/runs/scheduled__2026-01-02T03%3A00%3A00%2B00%3A00/tasks/load?try_number=3",
+    "runbook_url": "https://wiki.acme.example/runbooks/daily-ingest",
+}
+_AGAIN = (
+    "3rd failed run in a row, failing since 2025-12-31 22:04 -05:00 (23 h 57 m)",
+    "+37 more since 2026-01-01 21:10 -05:00, last: Task daily_ingest.load failed",
+)
+
+FOLLOW_UPS = (
+    Sample(
+        "failure-again",
+        "A failure that goes on, with branding",
+        sample(NotificationEvent.PIPELINE_FAILURE, history=_AGAIN, **_LINKS),
+        ACME,
+    ),
+    Sample(
+        "recovery",
+        "The end of it",
+        sample(
+            NotificationEvent.PIPELINE_SUCCESS,
+            kind="recovery",
+            title="Recovered: daily_ingest",
+            message="Recovered after 1 d 3 h, 4 failed runs.",
+            thread_id="fedcba9876543210fedcba9876543210",
+        ),
+        ACME,
+    ),
+    Sample(
+        "digest",
+        "What was held back and nobody told",
+        sample(
+            NotificationEvent.PIPELINE_FAILURE,
+            kind="digest",
+            title="38 more reports: Task daily_ingest.load failed",
+            message="Held back since 2026-01-02 03:04 UTC by the cooldown. "
+            "The last one: Task daily_ingest.load failed.",
+            details={},
+            pipeline_logging_id=None,
+            run_url=None,
+            try_number=None,
+            duration_ms=None,
+        ),
+    ),
+    Sample(
+        "test",
+        "A test message",
+        sample(
+            NotificationEvent.PIPELINE_SUCCESS,
+            kind="test",
+            title="Notifications work",
+            message="Nothing has happened: somebody tried whether messages arrive.",
+            pipeline_id=None,
+            pipeline_logging_id=None,
+            duration_ms=None,
+            details={},
+            run_url=None,
+            dag_url=None,
+        ),
+    ),
+    Sample(
+        "long",
+        "Long words, another script, markup and too much of everything",
+        sample(
+            NotificationEvent.SYSTEM_ERROR,
+            title="Task " + "very_long_pipeline_name_" * 4 + "load failed <!channel>",
+            message="فشل تحميل الطلبات <b>not bold</b> {{ 7 * 7 }} `code` & *stars*",
+            details={
+                "error": "IntegrityError: διπλό κλειδί " + "x" * 120 + " ``` <script>alert(1)</script>",
+                "table": "schema." + "a_table_with_a_long_name_" * 3,
+                **{f"metric_{number}": number * 1_000 for number in range(30)},
+            },
+            **_LINKS,
+        ),
+    ),
+)
+EVENTS = tuple(Sample(str(event), str(event), sample(event, **_LINKS)) for event in NotificationEvent)
+SEVERITIES = tuple(
+    Sample(
+        f"severity-{severity}",
+        f"Severity {severity}",
+        sample(NotificationEvent.DATA_QUALITY_WARNING, severity),
+    )
+    for severity in NotificationSeverity
+)
