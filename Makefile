@@ -7,7 +7,8 @@ INSTALL := pip install --quiet --constraint constraints.txt
 SOURCES := airflow_cloudact_notify tests demo example_dags gallery scenarios benchmarks load campaign
 
 .DEFAULT_GOAL := help
-.PHONY: help demo gallery golden scenarios load campaign test test-core test-airflow test-standalone check format constraints clean
+.PHONY: help demo gallery golden scenarios load campaign bench bench-smoke test test-core test-airflow test-standalone check \
+	format constraints clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -33,7 +34,14 @@ load: $(ENV)/.ready ## Let many processes report one incident at one moment (hal
 campaign: $(CORE)/.ready ## Send 2,000 notifications to servers that misbehave, and balance the books (three minutes)
 	$(CORE)/bin/python -m campaign
 
-test: test-core test-airflow test-standalone ## Run every test
+bench: $(ENV)/.ready ## Measure us beside the official notifiers and the bare protocols (six minutes)
+	$(ENV)/bin/python -m benchmarks --write-docs
+
+bench-smoke: $(ENV)/.ready ## See that the benchmarks work, without measuring (half a minute)
+	$(ENV)/bin/python -m benchmarks --smoke
+	$(ENV)/bin/python -m benchmarks.soak --count 100
+
+test: test-core test-airflow bench-smoke test-standalone ## Run every test
 
 test-core: $(CORE)/.ready ## Test the engine where Airflow is not installed
 	$(CORE)/bin/python -m pytest tests/core $(wildcard tests/test_*.py)

@@ -122,6 +122,12 @@ _OPTIONS = {
         "or the param cloudact_notify: false, is left alone.",
         example="dag.failure,task.failure",
     ),
+    "preload": _option(
+        "Whether every process of Airflow imports the engine when it starts, so that the tasks forked from it need "
+        "not: good for LocalExecutor and Celery, lost on pods that run one task each.",
+        "boolean",
+        "False",
+    ),
     "callback_budget_seconds": _option(
         "Seconds one callback may take in all, in the triggerer at least 30. Airflow kills a task's callback after 20.",
         "float",

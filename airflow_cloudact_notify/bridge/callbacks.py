@@ -10,7 +10,7 @@ from airflow_cloudact_notify.bridge import process
 from airflow_cloudact_notify.bridge.context import Context, Moment, lifecycle_of, look, moment_of
 from airflow_cloudact_notify.bridge.log_tail import log_tail
 from airflow_cloudact_notify.bridge.messages import RunHistory, message_of
-from airflow_cloudact_notify.bridge.settings import read_settings
+from airflow_cloudact_notify.bridge.settings import Settings, read_settings
 from airflow_cloudact_notify.bridge.tenants import tenant_of
 from airflow_cloudact_notify.bridge.wiring import airflow_service
 from airflow_cloudact_notify.bridge.wish import Wish
@@ -36,19 +36,21 @@ def notify(context: Context, wish: Wish, lifecycle: Lifecycle | None = None) -> 
     try:
         settings = read_settings()
         with process.allowance(settings.callback_budget_seconds) as seconds, Budget(seconds) as budget:
-            return _notify(context, wish, _lifecycle(context, wish, lifecycle), budget)
+            return _notify(context, wish, _lifecycle(context, wish, lifecycle), settings, budget)
     except (Exception, SystemExit):
         log.exception("The notification could not be sent")
         return None
 
 
-def _notify(context: Context, wish: Wish, lifecycle: Lifecycle, budget: Budget) -> NotificationReport | None:
+def _notify(
+    context: Context, wish: Wish, lifecycle: Lifecycle, settings: Settings, budget: Budget
+) -> NotificationReport | None:
     if not _is_start(context, lifecycle):
         log.info("Not told: a task that goes on, or is not the first of its run, is no start")
         return None
     notes: list[str] = []
     wish = ready(wish, context, budget.call, notes)
-    tenant_id, extra = _tenant(context, wish, budget, notes)
+    tenant_id, extra = _tenant(context, wish, settings, budget, notes)
     moment = moment_of(context, lifecycle)
     service = airflow_service(wish.conn_id)
     history = RunHistory()
@@ -87,12 +89,12 @@ def _is_start(context: Context, lifecycle: Lifecycle) -> bool:
 
 
 def _tenant(
-    context: Context, wish: Wish, budget: Budget, notes: list[str]
+    context: Context, wish: Wish, settings: Settings, budget: Budget, notes: list[str]
 ) -> tuple[str | None, dict[str, Any]]:
     """Return the tenant, ``None`` for the root's settings, and what to tell the root of a tenant that cannot be."""
     tenant: str | None = None
     try:
-        tenant = tenant_of(context, wish.tenant_id, read_settings(), budget.call)
+        tenant = tenant_of(context, wish.tenant_id, settings, budget.call)
         return check_tenant_id(tenant) if tenant else None, {}
     except InvalidTenantIdError as error:
         notes.append(f"told to the root instead: {error}")

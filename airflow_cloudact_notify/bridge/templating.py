@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
-from jinja2 import ChainableUndefined
+from jinja2 import ChainableUndefined, Template
 from jinja2.sandbox import SandboxedEnvironment
 
 from airflow_cloudact_notify.bridge.context import look
@@ -17,9 +18,7 @@ def render(value: Any, context: Mapping[str, Any]) -> Any:
     :raises jinja2.TemplateError: for a template that cannot be read or filled.
     """
     if isinstance(value, str):
-        return (
-            _environment(context).from_string(value).render(dict(context)) if _is_template(value) else value
-        )
+        return _template(value, context).render(dict(context)) if _is_template(value) else value
     if isinstance(value, Mapping):
         return {key: render(item, context) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -35,10 +34,23 @@ def _is_template(text: str) -> bool:
     return "{{" in text or "{%" in text or "{#" in text
 
 
-def _environment(context: Mapping[str, Any]) -> SandboxedEnvironment:
-    # Plain text for the engine, which escapes for each medium itself.
-    environment = SandboxedEnvironment(undefined=ChainableUndefined, autoescape=False, finalize=_known)
+def _template(text: str, context: Mapping[str, Any]) -> Template:
     dag = look(context, "dag")
-    environment.globals.update(look(dag, "user_defined_macros") or {})
-    environment.filters.update(look(dag, "user_defined_filters") or {})
-    return environment
+    macros, filters = look(dag, "user_defined_macros"), look(dag, "user_defined_filters")
+    if not (macros or filters):
+        return _compiled(text)
+    environment = _environment()
+    environment.globals.update(macros or {})
+    environment.filters.update(filters or {})
+    return environment.from_string(text)
+
+
+@functools.lru_cache(maxsize=256)
+def _compiled(text: str) -> Template:
+    """Return a template that uses nothing of its DAG's: a notifier's texts stay the same from run to run."""
+    return _environment().from_string(text)
+
+
+def _environment() -> SandboxedEnvironment:
+    # Plain text for the engine, which escapes for each medium itself.
+    return SandboxedEnvironment(undefined=ChainableUndefined, autoescape=False, finalize=_known)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
@@ -81,6 +82,14 @@ def prepare(
     ]
 
 
+def warm_up(deliveries: Sequence[Delivery]) -> None:
+    """Do what takes a process's first delivery time: for a sender that has to wait anyway."""
+    for delivery in deliveries:
+        # What goes wrong goes wrong again in the attempt, which tells of it.
+        with contextlib.suppress(Exception):
+            delivery.warm_up()
+
+
 def run(deliveries: Sequence[Delivery], budget: Budget) -> list[DeliveryResult]:
     """Send what was prepared, all destinations side by side.
 
@@ -137,6 +146,10 @@ class Delivery:
         self._refused: dict[str, str] = {}
         self._deferred: Mapping[str, str] = {}
         self._payload, self._mistake = self._rendered(message, parts)
+
+    def warm_up(self) -> None:
+        """Let the provider do what its first attempt in this process would spend time on."""
+        self._provider.warm_up()
 
     def run(self) -> DeliveryResult:
         """Try until it is taken, or trying makes no sense any more."""

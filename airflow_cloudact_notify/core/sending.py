@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from airflow_cloudact_notify.core import policy
+from airflow_cloudact_notify.core import delivery, policy
 from airflow_cloudact_notify.core.bookkeeping import Bookkeeping, Claimed
 from airflow_cloudact_notify.core.budget import Budget
 from airflow_cloudact_notify.core.custom.templates import CustomParts
@@ -82,14 +82,10 @@ class Sending:
             claimed, told, untold = self._with_history(claimed)
         elif not self.plan.cooldown_seconds:
             told = untold = self._with_streak(message)
-        # What costs no state does not cost this look either.
-        if claimed or message.kind is MessageKind.REPLAY:
-            self.health.look(self.waves.owner)
-        wave = self.waves.first(told)
+        wave = self._ready(told, claimed)
         if claimed and (lost := self.books.settle(claimed, self.plan, self.budget.remaining_for_state())):
             log.debug("claim: lost: %s", lost.why)
             return Sent(message, lost)
-        log.debug("destinations ready: %s", ", ".join(d.name for d in wave.deliveries) or "none")
         if claimed and claimed.interrupted and claimed.other:
             self.remarks.append(f"told in place of a process that was killed meanwhile: {told.title}")
         results = self._sent(told, wave)
@@ -100,6 +96,17 @@ class Sending:
         kept = self._keep(told if any(results) else untold, wave, results)
         self.remarks.extend(wave.custom.remarks)
         return Sent(told, None, results, wave.custom, kept)
+
+    def _ready(self, message: NotificationMessage, claimed: Claimed | None) -> Wave:
+        """Return the destinations with the message rendered for them: that takes its time while a claim settles."""
+        # What costs no state does not cost this look either.
+        if claimed or message.kind is MessageKind.REPLAY:
+            self.health.look(self.waves.owner)
+        wave = self.waves.first(message)
+        log.debug("destinations ready: %s", ", ".join(d.name for d in wave.deliveries) or "none")
+        if claimed:
+            delivery.warm_up(wave.deliveries)
+        return wave
 
     def _with_history(self, claimed: Claimed) -> tuple[Claimed, NotificationMessage, NotificationMessage]:
         """Return what to tell, with what went before it, and without what others tell when nobody takes it."""

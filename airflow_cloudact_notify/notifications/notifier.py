@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
+import functools
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.notifier import BaseNotifier
 
-from airflow_cloudact_notify.bridge.wish import DEFAULT_CONN_ID, Wish
-from airflow_cloudact_notify.core.enums import Lifecycle
+if TYPE_CHECKING:
+    from airflow_cloudact_notify.bridge.wish import Wish
+
+# DAG files import this module, and are parsed all the time: whatever a callback needs it imports itself.
+LIFECYCLES = ("run_started", "execute", "success", "failure", "retry", "skipped", "deadline")
 
 
 class CloudActNotifier(BaseNotifier):
@@ -55,22 +58,31 @@ class CloudActNotifier(BaseNotifier):
         message: str | None = None,
         details: Mapping[str, Any] | None = None,
         providers: Sequence[str] | None = None,
-        cloudact_notify_conn_id: str = DEFAULT_CONN_ID,
+        cloudact_notify_conn_id: str = "cloudact_notify_default",
         lifecycle: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.wish = Wish(
-            tenant_id=tenant_id,
-            event=event,
-            severity=severity,
-            title=title,
-            message=message,
-            details=details or {},
-            providers=providers,
-            conn_id=cloudact_notify_conn_id,
-        )
-        self.lifecycle = Lifecycle(lifecycle) if lifecycle else None
+        if lifecycle not in (None, *LIFECYCLES):
+            raise ValueError(f"lifecycle is {lifecycle!r}, which is none of {', '.join(LIFECYCLES)}")
+        self.lifecycle = lifecycle
+        self._asked: dict[str, Any] = {
+            "tenant_id": tenant_id,
+            "event": event,
+            "severity": severity,
+            "title": title,
+            "message": message,
+            "details": details or {},
+            "providers": providers,
+            "conn_id": cloudact_notify_conn_id,
+        }
+
+    @functools.cached_property
+    def wish(self) -> Wish:
+        """What the DAG's author asked for."""
+        from airflow_cloudact_notify.bridge.wish import Wish
+
+        return Wish(**self._asked)
 
     def __call__(self, *args: Any) -> None:
         """Tell. Airflow's own steps before this one are left out: they write into ``self`` and into the context."""
@@ -81,18 +93,20 @@ class CloudActNotifier(BaseNotifier):
 
     def notify(self, context: Mapping[str, Any]) -> None:
         """Tell, and return when it is told, or the budget is used up."""
-        # Imported when it is needed: parsing a DAG file does not need the engine.
         from airflow_cloudact_notify.bridge import callbacks
+        from airflow_cloudact_notify.core.enums import Lifecycle
 
-        callbacks.notify(context, self.wish, self.lifecycle)
+        callbacks.notify(context, self.wish, Lifecycle(self.lifecycle) if self.lifecycle else None)
 
     async def async_notify(self, context: Mapping[str, Any]) -> None:
         """Tell, without blocking the event loop."""
+        import asyncio
+
         await asyncio.to_thread(self.notify, context)
 
 
-on_execute = CloudActNotifier(lifecycle=Lifecycle.EXECUTE)
-on_success = CloudActNotifier(lifecycle=Lifecycle.SUCCESS)
-on_failure = CloudActNotifier(lifecycle=Lifecycle.FAILURE)
-on_retry = CloudActNotifier(lifecycle=Lifecycle.RETRY)
-on_skipped = CloudActNotifier(lifecycle=Lifecycle.SKIPPED)
+on_execute = CloudActNotifier(lifecycle="execute")
+on_success = CloudActNotifier(lifecycle="success")
+on_failure = CloudActNotifier(lifecycle="failure")
+on_retry = CloudActNotifier(lifecycle="retry")
+on_skipped = CloudActNotifier(lifecycle="skipped")

@@ -2,6 +2,9 @@
 
 Airflow loads this module whenever it starts, and calls it for every DAG it parses, mostly in a process made for one
 file: it imports nothing to attach, and no mistake in it can keep a DAG from loading.
+
+Since it is loaded in the processes from which Airflow forks those of tasks and callbacks, it also does what
+``[cloudact_notify] preload`` asks for.
 """
 
 from __future__ import annotations
@@ -146,3 +149,19 @@ def _speaks_for(callback: Any, lifecycle: str) -> bool:
 @functools.cache
 def _attached(lifecycle: str) -> Attached:
     return Attached(lifecycle)
+
+
+def _preload_if_asked() -> None:
+    """Import the engine, which is lost on a process that forks no tasks, and in a pod that runs one task and ends."""
+    try:
+        from airflow.configuration import conf
+
+        if conf.getboolean("cloudact_notify", "preload", fallback=False):
+            from airflow_cloudact_notify.core.preload import preload
+
+            preload()
+    except Exception:
+        log.exception("[cloudact_notify] preload did not work; everything else does")
+
+
+_preload_if_asked()

@@ -681,3 +681,44 @@ def test_starts_are_told_once_although_a_task_is_deferred(attach, root_mailbox, 
 
     assert str(run.state) == "success"
     assert subjects(root_mailbox) == ["DAG deferring started", "Task deferring.t started"]
+
+
+def in_a_new_process(program: str, preload: str) -> subprocess.CompletedProcess[str]:
+    """Run a program in a process that starts with ``[cloudact_notify] preload`` set so."""
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        env={**os.environ, "AIRFLOW__CLOUDACT_NOTIFY__PRELOAD": preload},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(("preload", "imported"), [("True", "True True"), ("", "False False")])
+def test_the_engine_is_imported_when_airflow_starts_only_if_the_option_asks_for_it(preload, imported):
+    program = """
+        import sys
+        import airflow.sdk
+
+        print("airflow_cloudact_notify.core.service" in sys.modules, "requests" in sys.modules)
+    """
+    done = in_a_new_process(program, preload)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == imported
+
+
+def test_a_preload_that_fails_is_logged_and_airflow_starts():
+    program = """
+        import sys
+        sys.modules["requests"] = None
+        import airflow.sdk
+
+        from airflow_cloudact_notify.plugins.policy import attached_words
+        print(sorted(attached_words()))
+    """
+    done = in_a_new_process(program, "True")
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert "[cloudact_notify] preload did not work" in done.stdout + done.stderr

@@ -117,6 +117,9 @@ class BaseNotificationProvider(ABC, Generic[ConfigT, PayloadT]):
         :param parts: those of ``TEMPLATE_PARTS`` that take the place of the built-in ones.
         """
 
+    def warm_up(self) -> None:
+        """Do what the first ``send`` of a process would spend time on, as far as nobody is asked for it."""
+
     @abstractmethod
     def send(self, payload: PayloadT, *, timeout: float) -> Receipt[PayloadT]:
         """Make one attempt.

@@ -158,6 +158,10 @@ class EmailNotificationProvider(BaseNotificationProvider[EmailConfig, EmailPaylo
         recipients = dict.fromkeys((*self.config.to_emails, *self.config.cc_emails))
         return EmailPayload(mail, tuple(recipients))
 
+    def warm_up(self) -> None:
+        if self._server.security is not SmtpSecurity.NONE:
+            smtp.tls_context(self._server.verify)
+
     def _as_served(self, payload: EmailPayload, *, offers_utf8: bool) -> tuple[EmailPayload, dict[str, str]]:
         """Leave out, and name, recipients whose addresses the server cannot be told."""
         header = [*self.config.to_emails, *self.config.cc_emails]

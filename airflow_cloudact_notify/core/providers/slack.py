@@ -144,6 +144,9 @@ class SlackNotificationProvider(BaseNotificationProvider[SlackConfig, SlackPaylo
         }
         return payload | {key: value for key, value in legacy.items() if value}
 
+    def warm_up(self) -> None:
+        _ = self._session
+
     def send(self, payload: SlackPayload, *, timeout: float) -> Receipt[SlackPayload]:
         answer = post_json(self._session, self._url, payload, timeout=timeout)
         word = _word(answer)

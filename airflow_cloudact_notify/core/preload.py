@@ -1,0 +1,18 @@
+"""What the first notification of a process spends most of its time on, done ahead."""
+
+from __future__ import annotations
+
+import importlib
+
+MODULES = ("airflow_cloudact_notify.core.service", "requests")
+"""The engine, and what a provider imports only when it sends."""
+
+
+def preload() -> None:
+    """Import the engine and compile its templates: for a process that others are forked from."""
+    for name in MODULES:
+        importlib.import_module(name)
+    from airflow_cloudact_notify.core.formats.html import templates
+
+    for name in templates().list_templates():
+        templates().get_template(name)
