@@ -26,8 +26,10 @@ golden: $(CORE)/.ready ## Rewrite the golden files from what is rendered now; lo
 scenarios: $(ENV)/.ready ## Kill and stop parts of a real Airflow, and count what is told (ten minutes)
 	$(ENV)/bin/python -m scenarios --write-docs
 
-load: $(ENV)/.ready ## Let many processes report one incident at one moment (half an hour)
+load: $(ENV)/.ready ## Let many processes report one incident at one moment (an hour)
 	$(ENV)/bin/python -m load.claims
+	$(ENV)/bin/python -m load.killed
+	$(ENV)/bin/python -m load.rows
 	$(ENV)/bin/python -m load.mapped
 	$(ENV)/bin/python -m load.gates
 

@@ -19,6 +19,8 @@ import requests
 T = TypeVar("T")
 
 FINAL_STATES = frozenset({"success", "failed"})
+WRITES = 3
+"""How often a change is tried: SQLite refuses one that meets another."""
 
 # A background job ignores SIGINT and so would its children: Airflow shall hear it all the same.
 _AIRFLOW = """\
@@ -225,7 +227,11 @@ class StandaloneAirflow:
         return family
 
     def _change(self, method: str, path: str, body: Mapping[str, Any]) -> None:
-        answer = self._http.request(method, self.url + path, json=body, timeout=30)
+        for _ in range(WRITES):
+            answer = self._http.request(method, self.url + path, json=body, timeout=30)
+            if answer.status_code < 500:
+                break
+            time.sleep(1)
         if not answer.ok:
             raise AirflowTrouble(f"{method} {path} was refused: {answer.status_code} {answer.text}")
 
