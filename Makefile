@@ -46,10 +46,10 @@ bench-smoke: $(ENV)/.ready ## See that the benchmarks work, without measuring (h
 test: test-core test-airflow bench-smoke test-standalone ## Run every test
 
 test-core: $(CORE)/.ready ## Test the engine where Airflow is not installed
-	$(CORE)/bin/python -m pytest tests/core $(wildcard tests/test_*.py)
+	$(CORE)/bin/python -m pytest tests/core tests/cli $(wildcard tests/test_*.py)
 
 test-airflow: $(ENV)/.ready ## Test the Airflow side through Airflow's own code
-	$(ENV)/bin/python -m pytest tests/airflow tests/test_docs.py -m "not standalone"
+	$(ENV)/bin/python -m pytest tests/airflow tests/cli/test_commands.py tests/cli/test_schema.py tests/test_docs.py -m "not standalone"
 
 test-standalone: $(ENV)/.ready ## Test on a real Airflow: scheduler, DAG processor, API server, triggerer
 	$(ENV)/bin/python -m pytest tests/airflow -m standalone

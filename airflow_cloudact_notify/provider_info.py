@@ -33,6 +33,7 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "notifications": ["airflow_cloudact_notify.notifications.notifier.CloudActNotifier"],
         "connection-types": [_CONNECTION_TYPE],
+        "cli": ["airflow_cloudact_notify.cli.airflow_commands.get_cli_commands"],
         "config": {
             "cloudact_notify": {
                 "description": "Notifications of airflow-provider-cloudact-notify.",

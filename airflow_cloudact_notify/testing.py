@@ -132,12 +132,14 @@ class SlackInbox:
 
     ``payloads`` holds the JSON of every request, whatever the answer was. ``host`` is what ``allowed_webhook_hosts``
     needs to hold.
+
+    :param port: left out, a free one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.payloads: list[dict[str, Any]] = []
         self._answers: deque[_Answer] = deque()
-        self._server = ThreadingHTTPServer((LOOPBACK, 0), partial(_Webhook, self.payloads, self._answers))
+        self._server = ThreadingHTTPServer((LOOPBACK, port), partial(_Webhook, self.payloads, self._answers))
         self.host = f"{LOOPBACK}:{self._server.server_port}"
         self.url = f"http://{self.host}/services/T000/B000/SECRET"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
@@ -195,6 +197,7 @@ class SmtpInbox:
     :param refuse: answers to recipients, such as ``{"a@example.com": "550 no such user"}``; a list is used up, one
         answer for each time the recipient is named.
     :param utf8: whether it offers SMTPUTF8, which addresses with letters beyond ASCII need.
+    :param port: left out, a free one.
     """
 
     host = LOOPBACK
@@ -206,11 +209,13 @@ class SmtpInbox:
         login: tuple[str, str] | None = None,
         refuse: Mapping[str, str | Sequence[str]] | None = None,
         utf8: bool = True,
+        port: int = 0,
     ) -> None:
         self.messages: list[ReceivedMail] = []
         self.security = SmtpSecurity(security)
         self._login = login
         self._utf8 = utf8
+        self._port = port
         self._refuse = {who: a if isinstance(a, str) else deque(a) for who, a in (refuse or {}).items()}
         self._answers: deque[str] = deque()
 
@@ -231,8 +236,12 @@ class SmtpInbox:
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as undo:
-            options: dict[str, Any] = {"hostname": self.host, "port": 0, "server_hostname": "localhost"}
-            options["enable_SMTPUTF8"] = self._utf8
+            options: dict[str, Any] = {
+                "hostname": self.host,
+                "port": self._port,
+                "server_hostname": "localhost",
+                "enable_SMTPUTF8": self._utf8,
+            }
             if self.security is not SmtpSecurity.NONE:
                 folder = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="smtp-inbox-")))
                 starttls = self.security is SmtpSecurity.STARTTLS

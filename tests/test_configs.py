@@ -109,7 +109,7 @@ def enabled(text: str) -> str:
 
 
 def test_every_configuration_file_is_tested():
-    files = {file for file in CONFIGS.rglob("*.json") if not file.name.endswith(".local.json")}
+    files = {file for file in CONFIGS.glob("*/*.json") if not file.name.endswith(".local.json")}
     assert files == {*SHIPPED.values(), ROOT_EXAMPLE, TENANT_EXAMPLE}
 
 
@@ -154,7 +154,7 @@ def test_the_root_example_is_ready_and_shows_every_key(tmp_path):
 
     assert resolved.problems == ()
     assert len(resolved.providers) == 2
-    assert keys_of(NotificationConfig) - {"$schema"} == document.keys()
+    assert keys_of(NotificationConfig) == document.keys()
     assert keys_of(EmailConfig) == document["email"].keys()
     assert keys_of(SlackConfig) == document["slack"].keys()
     assert keys_of(NotificationRetryConfig) == document["retry_config"].keys()

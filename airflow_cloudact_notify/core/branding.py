@@ -8,8 +8,9 @@ from typing import Annotated
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
+from airflow_cloudact_notify.core.section import Section
 from airflow_cloudact_notify.core.times import Times
 
 MAX_URL = 1_500
@@ -61,18 +62,19 @@ ZoneName = Annotated[str, AfterValidator(_zone)]
 LocaleName = Annotated[str, AfterValidator(_locale)]
 
 
-class BrandingConfig(BaseModel):
+class BrandingConfig(Section):
     """The ``branding`` section. Text on the accent colour is white or black, whichever can be read."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", str_strip_whitespace=True, hide_input_in_errors=True
-    )
-
     name: str | None = Field(default=None, max_length=60)
+    """What people read in place of the tenant's id."""
     logo_text: str | None = Field(default=None, max_length=4)
+    """Up to four characters in a coloured box: mails load no pictures."""
     accent_color: Colour | None = None
+    """The colour of that box and of the first button, as ``#0b5cad``."""
     footer: str | None = Field(default=None, max_length=300)
+    """A last line."""
     link: WebAddress | None = None
+    """A web address below it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,17 +58,30 @@ class EventTriggerConfig(Section):
     """
 
     event: NotificationEvent
+    """What happened."""
     enabled: bool = True
+    """``false``: this event is never told."""
     severity: NotificationSeverity | None = None
+    """How bad it is; left out, the event's own. ``mention_users`` are mentioned when it is critical."""
     providers: list[NotificationProvider] | None = Field(default=None, min_length=1)
+    """Who is told; left out, ``default_provider``."""
     fallback_providers: list[NotificationProvider] | None = None
+    """Who is told when one of ``providers`` cannot be; left out, the file's own."""
     template: TemplateName | None = None
+    """A template of your own: the name that its files share, without their ending."""
     template_b: TemplateName | None = None
+    """Another one, to compare it with ``template``."""
     template_b_ratio: float = Field(default=0.5, ge=0, le=1)
+    """In which part of the messages ``template_b`` takes the place of ``template``."""
     runbook_url: WebAddress | None = None
+    """What to do about it: the message has a link to this page. Left out, the file's own."""
     cooldown_seconds: int | None = Field(default=None, ge=0)
+    """How long repeats are held back: left out, 300 from warning up and none for info; ``null`` or 0 for
+    none."""
     cooldown_scope: CooldownScope = CooldownScope.PIPELINE
+    """What shares a cooldown: the ``pipeline``, each ``task`` of it, or every pipeline with this ``event``."""
     escalate_after: int | None = Field(default=None, ge=2)
+    """From so many failed runs in a row on, the severity is critical."""
 
     @model_validator(mode="after")
     def _b_needs_a(self) -> Self:
@@ -92,37 +105,64 @@ class NotificationRetryConfig(Section):
     """How often one destination is tried, and how long to wait in between."""
 
     max_attempts: int = Field(default=3, ge=1, le=10)
+    """How often each destination is tried."""
     initial_delay_seconds: float = Field(default=5, ge=0)
+    """The first wait between two attempts."""
     max_delay_seconds: float = Field(default=300, ge=0)
+    """The longest wait, also the longest that a server can ask for."""
     exponential_backoff: bool = True
+    """Waits at random up to a limit that doubles each time; ``false``: always ``initial_delay_seconds``."""
 
 
 class NotificationConfig(Section):
     """One configuration file, a tenant's or the root's."""
 
     schema_: str | None = Field(default=None, alias="$schema")
+    """The JSON Schema of this file, for editors."""
     enabled: bool = True
+    """Whether this file counts; a tenant whose file does not is told by the root's settings."""
     extends: Literal["root"] | None = None
+    """``"root"``: what this file leaves out comes from the root's settings."""
     tenant_id: str | None = None
+    """The tenant; if given, the folder's name."""
     description: str | None = None
+    """For people."""
     default_provider: NotificationProvider = NotificationProvider.EMAIL
+    """Where events go whose trigger does not say."""
     fallback_providers: list[NotificationProvider] = []
+    """Who is told when a destination cannot be."""
     email: EmailConfig = EmailConfig()
+    """Mail: server, credentials or connection, sender, recipients."""
     slack: SlackConfig = SlackConfig()
+    """Slack: webhook or connection, mentions."""
     event_triggers: list[EventTriggerConfig] = []
+    """What to do about events; at most one trigger for each."""
     retry_config: NotificationRetryConfig = NotificationRetryConfig()
+    """How often a destination is tried."""
     notify_recovery: bool = True
+    """Whether those who were alerted hear that it works again."""
     unhealthy_after: int = Field(default=3, ge=1)
+    """After so many failures in a row a destination is unhealthy: it is tried now and then only."""
     dead_letter_hours: int = Field(default=72, ge=1, le=720)
+    """How long it is tried to deliver late what nobody took."""
     runbook_url: WebAddress | None = None
+    """The page to which messages link that name no runbook of their own."""
     branding: BrandingConfig = BrandingConfig()
+    """How messages look: name, logo text, accent colour, footer, link."""
     timezone: ZoneName = "UTC"
+    """The time zone of times in messages, as the IANA database names it."""
     locale: LocaleName | None = None
+    """The form of times and durations, such as ``de`` or ``en_GB``; left out, one that is the same everywhere."""
     log_tail_lines: int = Field(default=0, ge=0, le=MAX_LOG_TAIL_LINES)
+    """How many lines of the end of a failed task's log its message shows."""
     max_per_hour: int | None = Field(default=None, ge=1)
+    """How many messages an hour at most; critical ones are counted apart. The rest is summed up."""
     quiet_hours: QuietHoursConfig | None = None
+    """Times at which only what is critical is told; the rest is summed up when they are over."""
     silences: list[SilenceConfig] = []
+    """What is held back for a while; those of the root's file hold for every tenant."""
     timeout_seconds: float = Field(default=30, ge=5, le=120)
+    """Longest wait for a server's answer."""
 
     @field_validator("event_triggers")
     @classmethod

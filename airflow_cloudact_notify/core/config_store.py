@@ -6,7 +6,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -19,11 +19,10 @@ from airflow_cloudact_notify.core.documents import Document
 from airflow_cloudact_notify.core.enums import NotificationProvider
 from airflow_cloudact_notify.core.errors import ConfigProblem, ConfigurationError, InvalidTenantIdError
 from airflow_cloudact_notify.core.files import Files, open_path
-from airflow_cloudact_notify.core.masking import mask
 from airflow_cloudact_notify.core.providers import PROVIDERS
 from airflow_cloudact_notify.core.providers.base import BaseNotificationProvider, ProviderSettings
 from airflow_cloudact_notify.core.providers.email import EmailConfig
-from airflow_cloudact_notify.core.references import ASK, ReferenceRules
+from airflow_cloudact_notify.core.references import ReferenceRules
 from airflow_cloudact_notify.core.root import ROOT_FILE, ROOT_FOLDER, Layer, Root, RootSettings
 from airflow_cloudact_notify.core.silences import SilenceConfig
 
@@ -38,12 +37,17 @@ _TENANT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 Provider = BaseNotificationProvider[Any, Any]
 
 
+def is_tenant_id(tenant_id: str) -> bool:
+    """Whether ``tenant_id`` may become a folder's name."""
+    return _TENANT_ID.fullmatch(tenant_id) is not None and tenant_id.lower() != ROOT_FOLDER
+
+
 def check_tenant_id(tenant_id: str) -> str:
     """Return ``tenant_id`` when it may become a folder's name.
 
     :raises InvalidTenantIdError: otherwise.
     """
-    if _TENANT_ID.fullmatch(tenant_id) and tenant_id.lower() != ROOT_FOLDER:
+    if is_tenant_id(tenant_id):
         return tenant_id
     raise InvalidTenantIdError(
         ConfigProblem(
@@ -139,6 +143,18 @@ class ConfigStore:
             # What cannot be read is there.
             return True
 
+    def content(self, tenant_id: str | None) -> tuple[str, bytes | None]:
+        """Return the full name of a tenant's file, the root's for ``None``, and what it holds if it is there.
+
+        :raises ConfigurationError: when it cannot be read, or the tenant id cannot be a folder's name.
+        """
+        file = ROOT_FILE if tenant_id is None else _tenant_file(check_tenant_id(tenant_id))
+        return self.files.name(file), self.files.read(file).content
+
+    def root_layers(self) -> Iterator[tuple[str, Document]]:
+        """Yield the names and settings of what completes the root's file, the strongest first."""
+        return self._root.layers(call_directly)
+
     def clear(self, tenant_id: str | None = None) -> None:
         """Forget what was read, of one tenant or of all."""
         if tenant_id is None:
@@ -227,18 +243,13 @@ class ConfigStore:
         self, original: Document, document: Document, tenant_id: str, name: str, call: Caller
     ) -> None:
         """Refuse a tenant's file that names connections which are not the tenant's."""
-        written = {section: mask(conn_id)[:80] for section, conn_id in documents.connections(original)}
-        remedy = f"Use cloudact_notify_* or {tenant_id}_*, {ASK} tenant_conn_pattern."
-        problems = [
-            ConfigProblem(
-                name,
-                f"{section}.conn_id",
-                f"a tenant's file may not name the connection {written[section]}",
-                remedy,
-            )
-            for section, conn_id in documents.connections(document)
-            if not self._rules.allows_connection(tenant_id, conn_id, partial(self.is_tenant, call=call))
-        ]
+        problems = self._rules.connections_not_allowed(
+            documents.connections(original),
+            documents.connections(document),
+            tenant_id,
+            name,
+            partial(self.is_tenant, call=call),
+        )
         if problems:
             raise ConfigurationError(*problems)
 

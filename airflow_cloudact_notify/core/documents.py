@@ -35,7 +35,7 @@ def parse(content: bytes, file: str) -> Document:
     try:
         document = json.loads(content.decode("utf-8"), object_pairs_hook=_without_twins)
     except (ValueError, KeyError, RecursionError) as error:
-        raise _refusal(file, *_why_unreadable(error)) from None
+        raise _refusal(file, *_why_unreadable(error), line=_line(error, content)) from None
     if not isinstance(document, dict):
         raise _refusal(file, "it is not a JSON object", "Put the settings between { and }.")
     if _is_deeper(document, MAX_DEPTH):
@@ -58,8 +58,15 @@ def _why_unreadable(error: Exception) -> tuple[str, ...]:
     return "it holds a number that is too long", "Keep to the documented keys."
 
 
-def _refusal(file: str, reason: str, remedy: str, key: str = "") -> ConfigurationError:
-    return ConfigurationError(ConfigProblem(file, key, reason, remedy))
+def _line(error: Exception, content: bytes) -> int:
+    """Return the line an unreadable file is unreadable at, 0 when that is not known."""
+    if isinstance(error, UnicodeDecodeError):
+        return content.count(b"\n", 0, error.start) + 1
+    return error.lineno if isinstance(error, json.JSONDecodeError) else 0
+
+
+def _refusal(file: str, reason: str, remedy: str, key: str = "", *, line: int = 0) -> ConfigurationError:
+    return ConfigurationError(ConfigProblem(file, key, reason, remedy, line))
 
 
 def _without_twins(pairs: Sequence[tuple[str, Any]]) -> Document:

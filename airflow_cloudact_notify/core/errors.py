@@ -24,12 +24,16 @@ MAY_HAVE_ARRIVED = "may have arrived"
 
 @dataclass(frozen=True, slots=True)
 class ConfigProblem:
-    """One mistake in a configuration: the file (or setting) it is in, the key, the reason, what to do."""
+    """One mistake in a configuration: the file (or setting) it is in, the key, the reason, what to do.
+
+    ``line`` is 0 where nobody has looked for it.
+    """
 
     file: str
     key: str
     reason: str
     remedy: str
+    line: int = 0
 
     def __str__(self) -> str:
         place = f"{self.file}: {self.key}" if self.key else self.file

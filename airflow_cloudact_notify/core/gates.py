@@ -103,7 +103,7 @@ class Gatekeeper:
         """
         if plan.max_per_hour is None or message.kind not in _CAPPED:
             return None
-        now, kind = self._clock(), _CRITICAL if _is_critical(message, plan) else "other"
+        now, kind = self._clock(), _kind(message, plan)
         try:
             taken = self._sends.count(message.tenant_id, now, kind)
             if taken >= plan.max_per_hour:
@@ -113,6 +113,17 @@ class Gatekeeper:
             self._remark(f"sent without counting the messages of this hour: {error}")
             return None
         return Place(message.tenant_id, kind, mark, now, key, taken + 1 == plan.max_per_hour)
+
+    def is_full(self, message: NotificationMessage, plan: Plan) -> Held | None:
+        """Return why there would be no place for a message, without taking one.
+
+        :raises StateUnavailable: when the state does not answer.
+        """
+        if plan.max_per_hour is None or message.kind not in _CAPPED:
+            return None
+        now = self._clock()
+        taken = self._sends.count(message.tenant_id, now, _kind(message, plan))
+        return _full(plan, now) if taken >= plan.max_per_hour else None
 
     def lost(self, place: Place, plan: Plan) -> Held | None:
         """Return why a place is none, once all others of the moment are known; others came before."""
@@ -148,6 +159,10 @@ def _full(plan: Plan, now: float) -> Held:
 
 def _severity(message: NotificationMessage, plan: Plan) -> NotificationSeverity:
     return plan.severity or message.effective_severity
+
+
+def _kind(message: NotificationMessage, plan: Plan) -> str:
+    return _CRITICAL if _is_critical(message, plan) else "other"
 
 
 def _is_critical(message: NotificationMessage, plan: Plan) -> bool:

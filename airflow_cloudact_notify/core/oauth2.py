@@ -31,12 +31,17 @@ class OAuth2Config(BaseModel):
     )
 
     access_token: SecretStr | None = None
+    """A token as it is: good for an hour or so."""
     client_id: str | None = None
+    """The application's id."""
     client_secret: SecretStr | None = None
+    """The application's secret. Name a variable, ``${…}``, instead of writing it down."""
     tenant_id: str = "common"
     """Microsoft's: the directory the application is registered in."""
     scope: str = "https://outlook.office.com/.default"
+    """What Microsoft's token is for."""
     refresh_token: SecretStr | None = None
+    """Google's, from which tokens are made. Name a variable, ``${…}``, instead of writing it down."""
     authority: str = MICROSOFT
     """Where Microsoft's tokens come from; national clouds have a place of their own."""
 

@@ -41,8 +41,11 @@ class QuietTimeConfig(Section):
     """
 
     start: str
+    """When it begins, as ``22:00``."""
     end: str
+    """When it ends, as ``06:30``; over midnight when that is no later than ``start``."""
     days: list[Weekday] = Field(default=list(Weekday), min_length=1)
+    """The days on which it starts; left out, every day."""
 
     @field_validator("start", "end")
     @classmethod
@@ -70,7 +73,9 @@ class QuietHoursConfig(Section):
     """The quiet times of a tenant, in its own time zone (a name of the IANA database, such as ``Europe/Berlin``)."""
 
     timezone: str
+    """A name of the IANA database, such as ``Europe/Berlin``."""
     times: list[QuietTimeConfig] = Field(min_length=1)
+    """The quiet times."""
 
     @field_validator("timezone")
     @classmethod

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_cloudact_notify.core.errors import ConfigProblem
+from airflow_cloudact_notify.core.masking import mask
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +66,32 @@ class ReferenceRules:
             if not self.allows_variable(tenant_id, ref.name, is_tenant)
         ]
 
+    def connections_not_allowed(
+        self,
+        written: Iterable[tuple[str, str]],
+        meant: Iterable[tuple[str, str]],
+        tenant_id: str,
+        file: str,
+        is_tenant: Callable[[str], bool],
+    ) -> list[ConfigProblem]:
+        """Return a problem for every connection that the file of ``tenant_id`` may not name.
+
+        :param written: sections and the ids they name, as the file holds them: for the words.
+        :param meant: the same after the environment's values were filled in.
+        """
+        shown = {section: mask(conn_id)[:80] for section, conn_id in written}
+        remedy = f"Use cloudact_notify_* or {tenant_id}_*, {ASK} tenant_conn_pattern."
+        return [
+            ConfigProblem(
+                file,
+                f"{section}.conn_id",
+                f"a tenant's file may not name the connection {shown[section]}",
+                remedy,
+            )
+            for section, conn_id in meant
+            if not self.allows_connection(tenant_id, conn_id, is_tenant)
+        ]
+
 
 def _of_another(name: str, tenant_id: str, is_tenant: Callable[[str], bool]) -> bool:
     """Whether a longer prefix is a tenant too: ``acme_corp_smtp`` is acme_corp's, not acme's."""
@@ -105,24 +132,20 @@ class Reference:
 def references(document: Any, key: str = "") -> Iterator[Reference]:
     """Yield every ``${NAME}`` in the strings of a document; ``$${NAME}`` stands for itself with one dollar less."""
     if isinstance(document, str):
-        for match in _REFERENCE.finditer(document):
+        for match in _REFERENCE.finditer(document) if "${" in document else ():
             if not match[1]:
                 yield Reference(key, match[2])
-        return
-    children: Any = ()
-    if isinstance(document, Mapping):
-        children = document.items()
-    elif isinstance(document, list):
-        children = enumerate(document)
-    for name, child in children:
-        yield from references(child, f"{key}.{name}" if key else str(name))
+    elif isinstance(document, dict | list):
+        for name, child in document.items() if isinstance(document, dict) else enumerate(document):
+            if isinstance(child, str | dict | list):
+                yield from references(child, f"{key}.{name}" if key else str(name))
 
 
 def substitute(document: Any, env: Mapping[str, str]) -> Any:
     """Return the document with every reference replaced; each must be set."""
     if isinstance(document, str):
         return _REFERENCE.sub(lambda match: match[0][1:] if match[1] else env[match[2]], document)
-    if isinstance(document, Mapping):
+    if isinstance(document, dict):
         return {name: substitute(child, env) for name, child in document.items()}
     if isinstance(document, list):
         return [substitute(child, env) for child in document]

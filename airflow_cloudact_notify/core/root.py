@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from airflow_cloudact_notify.core import documents
@@ -97,6 +97,16 @@ class Root:
             return replace(last, source=f"{last.source}, last good version", problems=error.problems)
         self._last_good_file = settings
         return settings
+
+    def layers(self, call: Caller) -> Iterator[tuple[str, Document]]:
+        """Yield the layers that can be read and are enabled, the strongest first."""
+        for layer in self._layers:
+            try:
+                document = self._layer(layer, call)
+            except ConfigurationError:
+                continue  # settings() tells of it
+            if document and document.get("enabled", True):
+                yield layer.name, document
 
     def layers_stamp(self) -> object:
         """Return what changes when a layer is read again, and is never the same when one should be."""

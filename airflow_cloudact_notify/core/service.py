@@ -167,6 +167,11 @@ class NotificationService(OriginalApi):
             plan = replace(plan, held=Held(SuppressionReason.EVENT_OFF, why))
         return message, plan, ended
 
+    @property
+    def is_enabled(self) -> bool:
+        """Whether the switch for all of it is on."""
+        return self._enabled
+
     def has_retried(self, message: NotificationMessage, budget: Budget) -> bool:
         """Return whether a task of the message's run was tried again, as far as callbacks have told."""
         store = BoundedStateStore(self.state, budget.call)

@@ -24,14 +24,23 @@ class SilenceConfig(Section):
     """
 
     tenant: str | None = Field(default=None, min_length=1)
+    """Which tenants: a pattern such as ``sales_*``; left out, all that the file is for."""
     event: str | None = Field(default=None, min_length=1)
+    """Which events: a pattern such as ``data_quality_*``."""
     pipeline: str | None = Field(default=None, min_length=1)
+    """Which pipelines: a pattern."""
     task: str | None = Field(default=None, min_length=1)
+    """Which tasks: a pattern."""
     max_severity: NotificationSeverity | None = None
+    """The highest severity that is held back; left out, every severity is."""
     starts_at: AwareDatetime | None = None
+    """When it begins, as ``2026-01-31T22:00:00+01:00``; left out, now."""
     ends_at: AwareDatetime
+    """When it ends."""
     created_by: str = Field(min_length=1)
+    """Who wants it."""
     comment: str = Field(min_length=1)
+    """Why."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -26,6 +26,7 @@ class DestinationConfig(BaseModel):
     """The server and its credentials: one unit, never mixed from two sources."""
 
     enabled: bool = False
+    """Whether this destination is used."""
     conn_id: str | None = None
     """The Airflow connection that names the server and its credentials."""
 

@@ -62,22 +62,33 @@ class EmailConfig(DestinationConfig):
     )
 
     smtp_host: str | None = None
+    """The mail server."""
     smtp_port: int = Field(default=587, ge=1, le=65535)
+    """Its port: STARTTLS on 587, TLS from the first byte on 465."""
     smtp_username: str | None = None
+    """The user name there; left out: no login."""
     smtp_password: SecretStr | None = None
+    """The password there. Name a variable, ``${…}``, instead of writing it down."""
     smtp_use_tls: bool = True
+    """``false``: no protection at all."""
     smtp_security: SmtpSecurity | None = None
     """Overrides what ``smtp_use_tls`` and the port imply: TLS from the first byte on 465, STARTTLS elsewhere."""
     smtp_verify_certificate: bool = True
+    """``false`` accepts anybody's certificate."""
     smtp_utf8: bool = False
     """Whether the server takes addresses with letters beyond ASCII before the @ (RFC 6531)."""
     oauth2: OAuth2Config | None = None
     """Logs in with an access token in place of ``smtp_password``."""
     from_email: EmailAddress | None = None
+    """The sender; left out, the root's, or ``smtp_username`` if that is an address."""
     from_name: str | None = None
+    """The sender's name; left out, the root's."""
     to_emails: list[EmailAddress] = []
+    """Recipients, as name@example.com."""
     cc_emails: list[EmailAddress] = []
+    """Further recipients."""
     subject_prefix: str | None = None
+    """Comes first in every subject; left out, the root's."""
 
     @property
     def security(self) -> SmtpSecurity:

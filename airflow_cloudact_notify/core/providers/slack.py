@@ -105,13 +105,19 @@ class SlackConfig(DestinationConfig):
     SERVER_KEYS: ClassVar = frozenset({"webhook_url", "proxy", "conn_id"})
 
     webhook_url: Annotated[SecretStr, AfterValidator(_looks_like_url)] | None = None
+    """An incoming webhook, https://hooks.slack.com/…; a secret: name a variable, ``${…}``."""
     proxy: SecretStr | None = None
     """An HTTP proxy to reach Slack by; left out, the one that the environment names."""
     channel: str | None = None
+    """The channel; only webhooks of older custom integrations follow it."""
     username: str | None = None
+    """The name to post under; only webhooks of older custom integrations follow it."""
     icon_emoji: str | None = None
+    """The icon, such as :satellite:; only webhooks of older custom integrations follow it."""
     mention_users: list[Annotated[str, AfterValidator(_known_id)]] = []
+    """Ids of members (U…, W…) and user groups (S…) to mention when it is critical."""
     mention_channel: bool = False
+    """Whether to mention the whole channel when it is critical."""
 
     def secrets(self) -> Iterator[str]:
         """Yield the webhook, and what of it a server may repeat in an answer."""
