@@ -73,8 +73,8 @@ def message_of(
         "max_tries": moment.max_tries,
         "duration_ms": moment.duration_ms,
         "log_url": _log_url(moment),
-        "run_url": _page(moment.dag_id, moment.run_id) if moment.run_id else None,
-        "dag_url": _page(moment.dag_id),
+        "run_url": page_of(moment.dag_id, moment.run_id) if moment.run_id else None,
+        "dag_url": page_of(moment.dag_id),
         "runbook_url": masked(moment.runbook_url),
         # As plain data: Airflow's masker looks neither into objects nor into what is nested deep.
         "details": masked(plain(details)),
@@ -152,7 +152,7 @@ def _log_url(moment: Moment) -> str | None:
     return moment.log_url
 
 
-def _page(dag_id: str | None, run_id: str | None = None) -> str | None:
+def page_of(dag_id: str | None, run_id: str | None = None) -> str | None:
     """Return the page of a DAG, or of a run, in Airflow's web interface, where its address is known."""
     base_url = conf.get("api", "base_url", fallback=None)
     if not (base_url and dag_id):

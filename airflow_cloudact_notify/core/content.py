@@ -97,6 +97,7 @@ def content_of(message: NotificationMessage, style: Style | None = None) -> Cont
 _KINDS = {
     MessageKind.TEST: "Test message",
     MessageKind.DIGEST: "Digest",
+    MessageKind.HEALTH: "Delivery health",
 }
 
 

@@ -68,6 +68,7 @@ class NotifyOperator(BaseOperator):
         # Imported when it is needed: parsing a DAG file does not need the engine.
         from airflow_cloudact_notify.bridge.context import moment_of
         from airflow_cloudact_notify.bridge.masking import masked
+        from airflow_cloudact_notify.bridge.messages import page_of
         from airflow_cloudact_notify.bridge.settings import read_settings
         from airflow_cloudact_notify.bridge.steps import step_of
         from airflow_cloudact_notify.bridge.tenants import tenant_of
@@ -92,6 +93,8 @@ class NotifyOperator(BaseOperator):
             task_id=moment.task_id,
             map_index=moment.map_index,
             log_url=moment.log_url,
+            run_url=page_of(moment.dag_id, moment.run_id),
+            dag_url=page_of(moment.dag_id),
             **step.identity,
         )
         if self.fail_on_error:

@@ -137,6 +137,7 @@ def texts(payload: dict[str, Any]) -> Iterator[tuple[str, str]]:
 @given(TEXTS)
 @example("".join(NASTY))
 @example("```````` `")
+@example("<!channel><!channel><!channel>\r\n\r\n```<!--<!--")
 def test_a_mail_is_sound_whatever_it_says(text: str) -> None:
     mail_is_sound(saying(text))
 

@@ -79,6 +79,7 @@ def test_a_zero_is_not_unknown(value: Any) -> None:
         ("test", "Test message"),
         ("recovery", "Pipeline failure"),
         ("digest", "Digest"),
+        ("health", "Delivery health"),
         ("alert", "Pipeline failure"),
     ],
 )

@@ -37,8 +37,8 @@ from airflow_cloudact_notify.core.texts import cut, cut_in_the_middle, one_line
 
 IMPLICIT_TLS_PORT = 465
 """RFC 8314, section 3.3: submission over TLS from the first byte."""
-MAX_SUBJECT = 70
-"""Characters; clients cut off more."""
+MAX_SUBJECT = 69
+"""Characters; clients cut off more, and with its name it is one line of 78 columns, which need not be folded."""
 MAX_WHO = 20
 NO_UTF8 = "offers no SMTPUTF8, which an address with letters beyond ASCII needs"
 MAX_NAME = 100

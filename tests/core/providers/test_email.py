@@ -384,9 +384,9 @@ def test_a_subject_says_how_bad_whose_and_what_and_is_never_cut_by_others() -> N
     long = subject("[prod]", title=f"Task {'a_long_pipeline.' * 5}load failed")
     assert long.startswith("[prod] [ERROR] acme: Task a_long_")
     assert long.endswith("load failed")
-    assert len(long) == 70
+    assert len(long) == 69
     worst = subject("p" * 100, title="t" * 100, tenant_id="i" * 64)
-    assert len(worst) == 70
+    assert len(worst) == 69
 
 
 def test_an_incident_is_one_thread() -> None:
