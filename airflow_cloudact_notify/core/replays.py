@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from airflow_cloudact_notify.core import policy
@@ -17,30 +17,26 @@ from airflow_cloudact_notify.core.config_store import ResolvedConfig
 from airflow_cloudact_notify.core.enums import FailureReason, NotificationProvider, Outcome
 from airflow_cloudact_notify.core.errors import CloudActNotifyError, InvalidTenantIdError
 from airflow_cloudact_notify.core.health import PROBE_SECONDS, fingerprint, is_due
+from airflow_cloudact_notify.core.letter_bounds import give_up, promote_tries
 from airflow_cloudact_notify.core.letters import MAX_DETAIL, log_whole
 from airflow_cloudact_notify.core.message import MessageKind, NotificationMessage
-from airflow_cloudact_notify.core.metrics import DEAD_LETTERS, DEAD_LETTERS_LOST, hand_over
-from airflow_cloudact_notify.core.notices import tell_lost
+from airflow_cloudact_notify.core.metrics import DEAD_LETTERS, hand_over
 from airflow_cloudact_notify.core.outages import Outages
 from airflow_cloudact_notify.core.report import DeliveryResult, NotificationReport
 from airflow_cloudact_notify.core.service import NotificationService
 from airflow_cloudact_notify.core.state.control import Control
 from airflow_cloudact_notify.core.state.health import Health, HealthRows
-from airflow_cloudact_notify.core.state.outbox import TRIES, DeadLetter, Miss, Outbox, letter_key, tenant_of
+from airflow_cloudact_notify.core.state.outbox import DeadLetter, Miss, Outbox, tenant_of
 from airflow_cloudact_notify.core.state.store import StateStore
 from airflow_cloudact_notify.core.texts import cut
 from airflow_cloudact_notify.core.times import duration
 
 log = logging.getLogger(__name__)
 
-MAX_LETTERS = 500
-"""Dead letters of one tenant that are kept; the oldest are given up."""
 SEND_SECONDS = 60.0
 """What the sending of one letter may take; after it, and a margin, its sender counts as killed."""
 RUN_SECONDS = 240.0
 """After which no further letter is begun: what is left is next time's."""
-TRY_HOURS = 24.0
-"""How long what a task's try missed waits for its next try, before it is a dead letter like any other."""
 _LEASE = SEND_SECONDS + policy.LEASE_MARGIN
 _OF_THE_MESSAGE = (FailureReason.REJECTED, FailureReason.RECIPIENTS_REFUSED, FailureReason.INTERNAL)
 """What says nothing about other messages."""
@@ -111,9 +107,10 @@ def replay_due(service: NotificationService, now: float, keys: Iterable[str] | N
     """Do what ``replay`` does within maintenance, which is one at a time."""
     outbox = _outbox(service.state)
     wanted = None if keys is None else set(keys)
+    lost = 0
     if wanted is None:
-        _promote_tries(outbox, now)
-    lost = 0 if wanted else _give_up(service, outbox, now)
+        promote_tries(outbox, now)
+        lost = give_up(service, outbox, now)
     run = _Run(service, outbox, now, asked_for=wanted is not None)
     for key in outbox.listed():
         if time.monotonic() - run.began > RUN_SECONDS:
@@ -244,7 +241,7 @@ def _late(letter: DeadLetter, missed: Mapping[NotificationProvider, Miss], now: 
     again = (MAY_REPEAT,) if letter.sending_until else ()
     late = f"Sent late: it happened {age} ago; {'; '.join(whys)}."
     return message.model_copy(
-        update={"kind": MessageKind.REPLAY, "occasion": None, "history": (*message.history, late, *again)}
+        update={"kind": MessageKind.REPLAY, "occasion": None, "history": (late, *again, *message.history)}
     )
 
 
@@ -269,57 +266,6 @@ def _let_try(state: StateStore, owner: str | None) -> None:
     due = {name: replace(health, tried_at=0.0) for name, health in known.items() if health.unhealthy}
     if due:
         rows.save(owner, known | due)
-
-
-def _promote_tries(outbox: Outbox, now: float) -> None:
-    """Make a dead letter of what a task's try missed and no other try came back for."""
-    for key in outbox.listed(TRIES):
-        letter = outbox.read(key)
-        if letter and now - letter.failed_at <= TRY_HOURS * 3600:
-            continue
-        if letter:
-            outbox.save(letter_key(letter.message), letter)
-        outbox.delete(key)
-
-
-def _give_up(service: NotificationService, outbox: Outbox, now: float) -> int:
-    """Delete letters that are too old, or too many; each is logged whole before, and the root is told."""
-    of_tenant: dict[str | None, list[str]] = {}
-    for key in outbox.listed():
-        of_tenant.setdefault(tenant_of(key), []).append(key)
-    lost = 0
-    for tenant_id, keys in of_tenant.items():
-        given_up = dict(_beyond_bounds(outbox, keys, now))
-        for letter, why in given_up.values():
-            log_whole(letter.message, letter.missed, f"A dead letter is given up: {why}")
-        if given_up:
-            tell_lost(service, tenant_id, list(given_up.values()))
-        for key in given_up:
-            outbox.delete(key)
-        missed = (name for letter, _ in given_up.values() for name in letter.missed)
-        hand_over(((DEAD_LETTERS_LOST, 1, (name,)) for name in missed), service.metrics)
-        lost += len(given_up)
-    return lost
-
-
-def _beyond_bounds(
-    outbox: Outbox, keys: list[str], now: float
-) -> Iterator[tuple[str, tuple[DeadLetter, str]]]:
-    """Return the letters of a tenant that are not kept any longer, and why."""
-    too_many = len(keys) - MAX_LETTERS
-    for number, (key, letter) in enumerate(_readable(outbox, keys)):
-        if number < too_many:
-            yield key, (letter, f"there are more than {MAX_LETTERS}")
-        elif letter.expires_at <= now:
-            hours = duration((letter.expires_at - letter.failed_at) * 1000)
-            yield key, (letter, f"nobody took it in {hours}")
-
-
-def _readable(outbox: Outbox, keys: Iterable[str]) -> Iterator[tuple[str, DeadLetter]]:
-    """Return the rows that make sense; another version may understand the others."""
-    for key in keys:
-        if letter := outbox.read(key):
-            yield key, letter
 
 
 def _outbox(state: StateStore) -> Outbox:

@@ -91,7 +91,7 @@ class Waves:
 
         :param short: the results of those that failed.
         """
-        told = message.model_copy(update={"history": (*message.history, *_reasons(short))})
+        told = message.model_copy(update={"history": (*_reasons(short), *message.history)})
         silenced = not first.deliveries and all(r.reason is not FailureReason.UNHEALTHY for r in short)
         names = self.plan.fall_back
         if not names and silenced:

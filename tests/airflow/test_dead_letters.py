@@ -71,5 +71,5 @@ def test_the_root_hears_of_an_unhealthy_destination(configs, slack, smtp, run_da
     for _ in range(2):
         run_dag(build_maintenance_dag("maintains"))
 
-    assert [mail.mail["Subject"] for mail in smtp.messages] == ["Slack of tenant acme does not work"]
+    assert [mail.mail["Subject"] for mail in smtp.messages] == ["[ERROR] Slack of tenant acme does not work"]
     assert len(rows("letter")) == 4

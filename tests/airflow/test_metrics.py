@@ -10,6 +10,7 @@ import pytest
 from airflow_cloudact_notify import NotifyOperator, on_failure, on_success
 from airflow_cloudact_notify.bridge import metrics
 from airflow_cloudact_notify.core.metrics import METRICS, MetricKind
+from airflow_cloudact_notify.maintenance import build_maintenance_dag
 from airflow_cloudact_notify.testing import SmtpInbox
 from demo.statsd import StatsdListener
 
@@ -89,11 +90,13 @@ def test_every_metric_of_a_delivery_comes_from_a_real_task(
         f"c {named(statsd, 'cloudact_notify.sent', destination='email')}": 1,
         f"c {named(statsd, 'cloudact_notify.failed', destination='slack', reason='not_found')}": 1,
         f"c {named(statsd, 'cloudact_notify.suppressed', reason='not_routed')}": 1,
+        f"c {named(statsd, 'cloudact_notify.dead_letters_kept', destination='slack')}": 1,
         f"ms {named(statsd, 'cloudact_notify.latency', destination='email')}": 1,
         f"ms {named(statsd, 'cloudact_notify.latency', destination='slack')}": 1,
         "c cloudact_notify.sent.email": 1,
         "c cloudact_notify.failed.slack.not_found": 1,
         "c cloudact_notify.suppressed.not_routed": 1,
+        "c cloudact_notify.dead_letters_kept.slack": 1,
         "ms cloudact_notify.latency.email": 1,
         "ms cloudact_notify.latency.slack": 1,
     }
@@ -111,6 +114,23 @@ def test_an_operators_notification_is_counted(statsd: StatsdListener, tell_all, 
     run_dag(dag)
 
     assert seen(statsd, "c cloudact_notify.sent.email")["c cloudact_notify.sent.email"] == 1
+
+
+def test_maintenance_tells_what_waits_and_who_is_unhealthy(
+    statsd: StatsdListener, configs, run_dag, slack
+) -> None:
+    from airflow.sdk import DAG
+
+    slack_section = {"enabled": True, "webhook_url": slack.url}
+    configs("acme", default_provider="slack", slack=slack_section, unhealthy_after=1, dead_letter_hours=1)
+    slack.answer(404, "no_service")
+    with DAG("missed") as dag:
+        NotifyOperator(task_id="tell", tenant_id="acme", event="pipeline_warning", title="Look")
+    run_dag(dag)
+    run_dag(build_maintenance_dag("measures"))
+
+    wanted = {"g cloudact_notify.dead_letters", "g cloudact_notify.unhealthy_destinations.slack"}
+    assert seen(statsd, *wanted).keys() >= wanted
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from airflow_cloudact_notify.core import replays
+from airflow_cloudact_notify.core import letter_bounds, replays
 from airflow_cloudact_notify.core.enums import FailureReason
 from airflow_cloudact_notify.core.health import PROBE_SECONDS
+from airflow_cloudact_notify.core.letters import Attempt
 from airflow_cloudact_notify.core.maintenance import maintain
 from airflow_cloudact_notify.core.state.control import LONGEST_RUN, Control
 from airflow_cloudact_notify.testing import SmtpInbox
@@ -243,7 +244,7 @@ def test_it_expires_and_that_is_told(relay: Relay, caplog: pytest.LogCaptureFixt
 def test_of_too_many_the_oldest_is_told_before_it_is_given_up(
     relay: Relay, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(replays, "MAX_LETTERS", 3)
+    monkeypatch.setattr(letter_bounds, "MAX_LETTERS", 3)
     relay.miss("one", "two", "three", "four", "five")
     relay.chat.answer(503)
     assert relay.maintain().lost == 2
@@ -344,3 +345,16 @@ def test_email_letters_too(relay: Relay) -> None:
     assert relay.letters()[0].missed[EMAIL].reason is FailureReason.SERVER_ERROR
     assert relay.maintain().replayed == 1
     assert "by mail" in relay.mailed[0]
+
+
+def test_what_no_other_try_came_back_for_is_a_letter_after_a_day(relay: Relay) -> None:
+    relay.configure(BOTH)
+    relay.chat.answer(503)
+    report = relay.service.send(relay.message("by a task"), attempt=Attempt(is_last=False))
+    assert report["email"]
+    assert report.dead_letter is None
+    assert relay.maintain().replayed == 0
+    relay.clock.advance(25 * 3600)
+    assert relay.maintain().replayed == 1
+    assert titles(relay)[-1] == "by a task"
+    assert relay.rows("try") + relay.rows("letter") == []
