@@ -41,4 +41,18 @@ with DAG(
 
     work()
 
+
+def say_that_it_is_warm(context: dict) -> None:
+    """Look at a Variable in the DAG processor: its first look starts an API server of its own."""
+    Variable.set("load_is_warm", "yes")
+
+
+with DAG(
+    "load_warm_up",
+    schedule=None,
+    start_date=datetime(2026, 1, 1),  # noqa: DTZ001
+    on_success_callback=say_that_it_is_warm,
+):
+    task(task_id="work")(lambda: None)()
+
 maintenance = build_maintenance_dag("load_maintenance", schedule=None)
