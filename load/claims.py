@@ -23,7 +23,7 @@ from airflow_cloudact_notify.bridge.variables import VariableStateStore
 from airflow_cloudact_notify.core.budget import Budget
 from airflow_cloudact_notify.testing import SlackInbox
 from load.database import database_name, metadata_database
-from load.reporting import BUDGET, PROCESSES, configure, failure, ready_service_of, service_of
+from load.reporting import BUDGET, PROCESSES, configure, failure, hush, ready_service_of, service_of
 
 PATIENCE = 300
 
@@ -33,6 +33,7 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=20)
     arguments = parser.parse_args()
+    hush()
     with metadata_database() as folder, SlackInbox() as inbox:
         configure(folder / "configs", inbox.url)
         storm = rounds(folder / "configs", arguments.processes, arguments.rounds, inbox)
@@ -94,6 +95,7 @@ def _report(configs: Path, part: int, barrier: Barrier, claims: Any, remarks: An
             claims[number] += 1
         time.sleep(seconds)
 
+    hush()
     service = ready_service_of(configs, settle=settle)
     barrier.wait(PATIENCE)
     for number in range(len(claims)):

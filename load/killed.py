@@ -22,16 +22,17 @@ from typing import Self
 
 from airflow_cloudact_notify.bridge.variables import VariableStateStore
 from airflow_cloudact_notify.core.budget import Budget
+from airflow_cloudact_notify.core.claims import LEASE_MARGIN
 from airflow_cloudact_notify.core.enums import CooldownScope
 from airflow_cloudact_notify.core.maintenance import maintain
-from airflow_cloudact_notify.core.policy import LEASE_MARGIN, cooldown_key
+from airflow_cloudact_notify.core.policy import cooldown_key
 from airflow_cloudact_notify.core.sending import INTERRUPTED
 from airflow_cloudact_notify.core.service import NotificationService
 from airflow_cloudact_notify.core.state.cooldowns import Cooldowns
 from airflow_cloudact_notify.core.state.held import HeldReports
 from airflow_cloudact_notify.testing import LOOPBACK, SlackInbox
 from load.database import database_name, metadata_database
-from load.reporting import BUDGET, PROCESSES, configure, failure, ready_service_of
+from load.reporting import BUDGET, PROCESSES, configure, failure, hush, ready_service_of
 
 PATIENCE = 120
 LEASE = BUDGET + LEASE_MARGIN
@@ -42,6 +43,7 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=32)
     processes = parser.parse_args().processes
     problems = []
+    hush()
     with metadata_database() as folder:
         print(f"database            {database_name()}")
         for pipeline_id, tell in TELLERS.items():
@@ -134,6 +136,7 @@ def _last(reporters: list[BaseProcess]) -> list[BaseProcess]:
 
 
 def _report(configs: Path, pipeline_id: str, part: int, barrier: Barrier) -> None:
+    hush()
     service = ready_service_of(configs)
     barrier.wait(PATIENCE)
     with Budget(BUDGET) as budget:

@@ -35,9 +35,13 @@ def configure(folder: Path, url: str) -> None:
     file.write_text(json.dumps(config))
 
 
-def service_of(folder: Path, **options: Any) -> NotificationService:
-    """Return a service over a folder's configuration and Airflow's Variables; it says nothing but in reports."""
+def hush() -> None:
+    """Let this process say nothing but in reports."""
     logging.disable(logging.CRITICAL)
+
+
+def service_of(folder: Path, **options: Any) -> NotificationService:
+    """Return a service over a folder's configuration and Airflow's Variables."""
     config = json.loads((folder / "notifications" / "config.json").read_text())
     host = urlsplit(config["slack"]["webhook_url"]).netloc
     return NotificationService(

@@ -19,7 +19,7 @@ from airflow_cloudact_notify.core.state.held import HeldReports
 from airflow_cloudact_notify.testing import SlackInbox
 from load.claims import alone_for
 from load.database import database_name, metadata_database
-from load.reporting import configure, failure
+from load.reporting import configure, failure, hush
 
 CALLS = 200
 PER_INCIDENT = 100
@@ -31,6 +31,7 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--times", type=int, default=40)
     arguments = parser.parse_args()
+    hush()
     with metadata_database() as folder, SlackInbox() as inbox:
         configure(folder / "configs", inbox.url)
         print(f"database            {database_name()}")

@@ -10,6 +10,9 @@ from contextlib import contextmanager
 DAG_PROCESSOR_SECONDS = 30.0
 """What all callbacks of one DAG-processor process may take together: Airflow kills it after 50 seconds, and whatever
 callbacks it had not come to are lost."""
+FIRST_SECONDS = 20.0
+"""What the first callback of such a process may take at least: after the DAG processor's start, the first look at a
+Variable takes some nine seconds, since it starts an API server of its own for it."""
 TRIGGERER_SECONDS = 30.0
 """What a callback may take at least in the triggerer. Airflow ends none there, and the first look at a Variable in a
 triggerer's life alone takes four to ten seconds: it starts an API server of its own for it."""
@@ -24,12 +27,14 @@ _spent = 0.0
 def allowance(seconds: float) -> Iterator[float]:
     """Give a callback what it may take: ``seconds``, in the DAG processor no more than its process has left.
 
-    In the triggerer no less than ``TRIGGERER_SECONDS``.
+    The first in a DAG processor's process gets no less than ``FIRST_SECONDS``, any in the triggerer no less than
+    ``TRIGGERER_SECONDS``.
     """
     global _spent
     started = time.monotonic()
     if is_dag_processor():
-        seconds = min(seconds, max(LEAST_SECONDS, DAG_PROCESSOR_SECONDS - _spent))
+        wanted = seconds if _spent else max(seconds, FIRST_SECONDS)
+        seconds = min(wanted, max(LEAST_SECONDS, DAG_PROCESSOR_SECONDS - _spent))
     elif is_triggerer():
         seconds = max(seconds, TRIGGERER_SECONDS)
     try:

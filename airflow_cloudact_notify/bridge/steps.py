@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from airflow_cloudact_notify.bridge.context import Context, Moment, look
+from airflow_cloudact_notify.core.claims import ANEW
 from airflow_cloudact_notify.core.letters import FIRST_AND_LAST, Attempt
-from airflow_cloudact_notify.core.policy import ANEW
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from airflow_cloudact_notify.cli import output, place
-from airflow_cloudact_notify.core import policy
+from airflow_cloudact_notify.core import claims
 from airflow_cloudact_notify.core.errors import CloudActNotifyError
 from airflow_cloudact_notify.core.message import NotificationMessage
 from airflow_cloudact_notify.core.state.cooldowns import Cooldown, Cooldowns
@@ -35,7 +35,7 @@ class _Row:
         return max(0.0, self.cooldown.told_at + self.cooldown.seconds - now)
 
     def is_being_told(self, now: float) -> bool:
-        return self.cooldown.claim is not None and policy.is_live(self.cooldown.claim, now)
+        return self.cooldown.claim is not None and claims.is_live(self.cooldown.claim, now)
 
 
 def show(arguments: argparse.Namespace) -> int:

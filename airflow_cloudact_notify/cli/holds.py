@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from airflow_cloudact_notify.cli import output
+from airflow_cloudact_notify.core import claims, policy
 from airflow_cloudact_notify.core import gates as doors
-from airflow_cloudact_notify.core import policy
 from airflow_cloudact_notify.core.enums import SuppressionReason
 from airflow_cloudact_notify.core.errors import StateUnavailable
 from airflow_cloudact_notify.core.message import NotificationMessage
@@ -48,7 +48,7 @@ def _by_state(state: StateStore, message: NotificationMessage, plan: Plan, now: 
         yield held
     if plan.cooldown_seconds:
         row = Cooldowns(state, output.complain).load(policy.cooldown_key(message, plan.cooldown_scope))
-        if held := policy.cooling_down(row, plan, now):
+        if held := claims.cooling_down(row, plan, now):
             yield held
     if held := doors.Gatekeeper(state, output.complain, lambda: now).is_full(message, plan):
         yield held

@@ -7,21 +7,25 @@ reporters is chosen is told in docs/decisions/0001-timed-claims.md.
 from __future__ import annotations
 
 import random
-import secrets
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from airflow_cloudact_notify.core import policy
-from airflow_cloudact_notify.core.enums import NotificationProvider, SuppressionReason
+from airflow_cloudact_notify.core import claims, policy
+from airflow_cloudact_notify.core.claims import Claimed
+from airflow_cloudact_notify.core.enums import (
+    NotificationProvider,
+    NotificationSeverity,
+    SuppressionReason,
+)
 from airflow_cloudact_notify.core.errors import StateUnavailable
 from airflow_cloudact_notify.core.gates import GATES, Gatekeeper, Place, silenced
 from airflow_cloudact_notify.core.message import MessageKind, NotificationMessage
 from airflow_cloudact_notify.core.outages import Outages
 from airflow_cloudact_notify.core.policy import Held, Plan
 from airflow_cloudact_notify.core.state.control import Control
-from airflow_cloudact_notify.core.state.cooldowns import Claim, Cooldown, Cooldowns
+from airflow_cloudact_notify.core.state.cooldowns import Cooldown, Cooldowns
 from airflow_cloudact_notify.core.state.held import HeldReports, parsed, uncounted
 from airflow_cloudact_notify.core.state.store import StateStore, short_hash
 from airflow_cloudact_notify.core.summaries import more
@@ -35,38 +39,6 @@ JITTER = 0.01
 """Seconds at most that reporters are set apart by."""
 UNMAINTAINED_SECONDS = 3600.0
 """Age of a held report at which it is asked whether maintenance runs: it deletes what is counted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A claim that was written, and may yet be lost to a later writer.
-
-    :param claim: what was written.
-    :param told: what to tell: the reporter's own message, or that of one that was killed while telling it.
-    :param other: which of the two is counted instead.
-    :param interrupted: whether it is the killed one's that is told.
-    :param breaks_in: whether another is telling something less severe, and what it counts.
-    :param found: the row as it was.
-    :param settled_at: by ``time.monotonic``, when the last writer is known.
-    :param counted: the key of the last held report that was counted.
-    :param place: its place in its tenant's hour.
-    """
-
-    key: str
-    claim: Claim
-    told: NotificationMessage
-    other: NotificationMessage | None
-    interrupted: bool
-    breaks_in: bool
-    found: Cooldown
-    settled_at: float = 0.0
-    counted: str = ""
-    place: Place | None = None
-
-    @property
-    def left_behind(self) -> NotificationMessage | None:
-        """What a killed reporter was telling."""
-        return self.told if self.interrupted else self.other
 
 
 class Bookkeeping:
@@ -104,8 +76,8 @@ class Bookkeeping:
         key = policy.cooldown_key(message, plan.cooldown_scope)
         try:
             row = self._cooldowns.load(key) if plan.cooldown_seconds else Cooldown()
-            held = policy.cooling_down(row, plan, now) if plan.cooldown_seconds else None
-            if held and held.reason is SuppressionReason.COOLDOWN and policy.is_told_anew(row, message):
+            held = claims.cooling_down(row, plan, now) if plan.cooldown_seconds else None
+            if held and held.reason is SuppressionReason.COOLDOWN and claims.is_told_anew(row, message):
                 held = None
             if held is None and policy.is_told_once(message):
                 held = self.outages.already_told(message)
@@ -115,10 +87,10 @@ class Bookkeeping:
         mark = f"{key} {row.told_at}" if plan.cooldown_seconds else message.message_id
         place = held or self._gated(message, plan, short_hash(mark))
         if isinstance(place, Held):
-            return replace(place, counts=False) if policy.is_about(row, message) else place
+            return replace(place, counts=False) if claims.is_about(row, message) else place
         if not plan.cooldown_seconds:
             return None
-        claimed = replace(_claimed(key, row, message, now, lease), place=place)
+        claimed = replace(claims.claimed(key, row, message, now, lease), place=place)
         return self._written(claimed, row, began)
 
     def settle(self, claimed: Claimed, plan: Plan, patience: float) -> Held | None:
@@ -132,6 +104,8 @@ class Bookkeeping:
         try:
             row = self._cooldowns.load(claimed.key)
             lost = self._lost(claimed, row, plan)
+            if lost is None and claimed.was_slow:
+                lost = self._told_meanwhile(claimed, plan)
             if lost is None and claimed.told.kind is MessageKind.RECOVERY:
                 lost = self._told_by_others(claimed, row)
         except StateUnavailable as error:
@@ -143,7 +117,7 @@ class Bookkeeping:
             self._give_up(claimed)
         elif lost is None and claimed.other:
             self._count(claimed.other, plan)
-        elif lost and claimed.interrupted and claimed.other and not policy.is_about(row, claimed.told):
+        elif lost and claimed.interrupted and claimed.other and not claims.is_about(row, claimed.told):
             # Something severer broke in: what the killed reporter told is not told any more.
             self._count(claimed.told, plan)
         return lost
@@ -228,17 +202,33 @@ class Bookkeeping:
             return None
         written = time.monotonic()
         settle = max(self._store.settle_seconds, PASSES_TO_SETTLE * (written - began))
-        return replace(claimed, settled_at=written + settle + random.uniform(0, JITTER))  # noqa: S311 - no secret
+        settled_at = written + settle + random.uniform(0, JITTER)  # noqa: S311 - no secret
+        was_slow = written - began > self._store.settle_seconds
+        return replace(claimed, settled_at=settled_at, was_slow=was_slow)
 
     def _lost(self, claimed: Claimed, row: Cooldown, plan: Plan) -> Held | None:
         if row.claim and row.claim.token == claimed.claim.token:
             return None
-        held = policy.cooling_down(row, plan, self._clock())
+        held = claims.cooling_down(row, plan, self._clock())
         if held is None and row in (claimed.found, Cooldown()):
             self._remark(
                 f"sent although the claim on {claimed.key} was not found again: is the key shadowed?"
             )
         return held
+
+    def _told_meanwhile(self, claimed: Claimed, plan: Plan) -> Held | None:
+        """Return why a claim that was long in the writing is lost: it may have replaced what another has told.
+
+        What is critical is told rather twice.
+        """
+        if claimed.told.effective_severity >= NotificationSeverity.CRITICAL:
+            return None
+        told_at = self.outages.told_since(claimed.told, plan, claimed.key, claimed.looked_at)
+        if told_at is None:
+            return None
+        told = Cooldown(claimed.told, told_at, plan.cooldown_seconds, claimed.counted)
+        self._cooldowns.save(claimed.key, told)
+        return Held(SuppressionReason.COOLDOWN, "another process has told it meanwhile", counts=True)
 
     def _told_by_others(self, claimed: Claimed, row: Cooldown) -> Held | None:
         """Return why a recovery is held back: another reporter has told it, and ended the outage."""
@@ -256,7 +246,7 @@ class Bookkeeping:
         if claimed:
             told = replace(told, counted=claimed.counted)
             try:
-                told = policy.after_delivery(self._cooldowns.load(key), told, claimed.claim.token)
+                told = claims.after_delivery(self._cooldowns.load(key), told, claimed.claim.token)
             except StateUnavailable as error:
                 unread = error
         # Without a claim the state has been of no use so far: its time goes to the writing.
@@ -298,16 +288,3 @@ class Bookkeeping:
             self._remark(f"that it was held back could not be kept: {error}")
             return False
         return True
-
-
-def _claimed(key: str, row: Cooldown, message: NotificationMessage, now: float, lease: float) -> Claimed:
-    """Return the claim to write: on the message, or on that of a killed reporter, which goes first."""
-    interrupted = policy.abandoned(row, now)
-    first = interrupted is not None and policy.goes_first(interrupted, message)
-    told = interrupted if interrupted and first else message
-    other = message if first else interrupted
-    if other and other.message_id == told.message_id:
-        other = None
-    claim = Claim(secrets.token_hex(8), now + lease, told.effective_severity, told)
-    breaks_in = row.claim is not None and policy.is_live(row.claim, now)
-    return Claimed(key, claim, told, other, first, breaks_in, row, counted=row.counted)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from airflow_cloudact_notify.core import policy
+from airflow_cloudact_notify.core import claims, policy
 from airflow_cloudact_notify.core.enums import NotificationProvider, SuppressionReason
 from airflow_cloudact_notify.core.errors import InvalidTenantIdError
 from airflow_cloudact_notify.core.gates import GATES, Gatekeeper
@@ -76,7 +76,7 @@ def is_live(row: Cooldown, now: float) -> bool:
 
     :param now: seconds since 1970.
     """
-    telling = row.claim is not None and policy.is_live(row.claim, now)
+    telling = row.claim is not None and claims.is_live(row.claim, now)
     return telling or (row.told is not None and 0 <= now - row.told_at < row.seconds)
 
 

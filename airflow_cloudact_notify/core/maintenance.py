@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from airflow_cloudact_notify.core import policy
+from airflow_cloudact_notify.core import claims
 from airflow_cloudact_notify.core.digests import forget, held_groups, is_live, send, send_digests
 from airflow_cloudact_notify.core.enums import Lifecycle, NotificationEvent
 from airflow_cloudact_notify.core.gates import GATES
@@ -82,7 +82,7 @@ def maintain(service: NotificationService, latest_success: LatestSuccess, now: f
 
 def _retell(service: NotificationService, cooldowns: Iterable[Cooldown], now: float) -> int:
     """Tell what reporters were telling when they were killed."""
-    messages = (policy.abandoned(row, now) for row in cooldowns)
+    messages = (claims.abandoned(row, now) for row in cooldowns)
     return sum(bool(send(service, message)) for message in messages if message)
 
 
@@ -144,7 +144,7 @@ def _is_old(held: HeldKey, now: float) -> bool:
 
 def _is_over(row: Cooldown, now: float) -> bool:
     """Whether a row says nothing any more; what nobody could be told for a week is given up."""
-    if row.claim and policy.abandoned(row, now) and now - row.claim.until <= MEMORY_SECONDS:
+    if row.claim and claims.abandoned(row, now) and now - row.claim.until <= MEMORY_SECONDS:
         return False
     return not is_live(row, now)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from airflow_cloudact_notify.core import policy
+from airflow_cloudact_notify.core import claims, policy
 from airflow_cloudact_notify.core.enums import Lifecycle, NotificationProvider, SuppressionReason
 from airflow_cloudact_notify.core.errors import StateUnavailable
 from airflow_cloudact_notify.core.message import NotificationMessage
@@ -140,6 +140,17 @@ class Outages:
         seconds = max(0.0, self._clock() - outage.since)
         return Streak(len(failed), outage.since, seconds, outage.thread_id)
 
+    def told_since(self, message: NotificationMessage, plan: Plan, key: str, since: float) -> float | None:
+        """Return when a failure was told that began this cooldown, if it was no earlier.
+
+        :param since: seconds since 1970.
+        :raises StateUnavailable: when the state does not answer.
+        """
+        outage = self._rows.read(_key_of_failure(message, plan)) if message.is_failure else None
+        if outage is None or outage.told_key != key or outage.told_at < since:
+            return None
+        return outage.told_at
+
     def mark(self, message: NotificationMessage, plan: Plan) -> str:
         """Return what stands for a failure's outage in the keys of held reports, nothing for another message."""
         return short_hash(_key_of_failure(message, plan)) if message.is_failure else ""
@@ -207,15 +218,17 @@ class Outages:
             message.tenant_id, message.pipeline_id, task_id, since=now
         )
         began = message.run_began_at.timestamp() if message.run_began_at else 0.0
+        told = set(map(str, to))
         cooldowns = (policy.cooldown_key(message, plan.cooldown_scope),) if plan.cooldown_seconds else ()
         return replace(
             outage,
             last_run_at=max(outage.last_run_at, began),
             thread_id=outage.thread_id or message.message_id,
-            alerted=tuple(sorted({*outage.alerted, *map(str, to)})),
+            alerted=tuple(sorted({*outage.alerted, *told})),
             failed=tuple(dict.fromkeys((*outage.failed, _run(message)))),
             cooldowns=tuple(dict.fromkeys((*outage.cooldowns, *cooldowns))),
-            told_at=now,
+            told_at=now if told else outage.told_at or now,
+            told_key=cooldowns[0] if cooldowns and told else outage.told_key,
         )
 
     def _held_keys(self, outage: Outage) -> list[str]:
@@ -238,7 +251,7 @@ class Outages:
         for k in own[:MAX_DELETED]:
             self._held.delete(k)
         row = self._cooldowns.load(key)
-        if row.claim and policy.is_live(row.claim, self._clock()):
+        if row.claim and claims.is_live(row.claim, self._clock()):
             return  # it is failing again
         if len(held) <= min(len(own), MAX_DELETED):
             self._cooldowns.delete(key)

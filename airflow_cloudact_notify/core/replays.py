@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from airflow_cloudact_notify.core import policy
+from airflow_cloudact_notify.core import claims, policy
 from airflow_cloudact_notify.core.budget import Budget
 from airflow_cloudact_notify.core.config_store import ResolvedConfig
 from airflow_cloudact_notify.core.enums import FailureReason, NotificationProvider, Outcome
@@ -37,7 +37,7 @@ SEND_SECONDS = 60.0
 """What the sending of one letter may take; after it, and a margin, its sender counts as killed."""
 RUN_SECONDS = 240.0
 """After which no further letter is begun: what is left is next time's."""
-_LEASE = SEND_SECONDS + policy.LEASE_MARGIN
+_LEASE = SEND_SECONDS + claims.LEASE_MARGIN
 _OF_THE_MESSAGE = (FailureReason.REJECTED, FailureReason.RECIPIENTS_REFUSED, FailureReason.INTERNAL)
 """What says nothing about other messages."""
 MAY_REPEAT = "The process that sent this before was interrupted: it may repeat."

@@ -6,9 +6,10 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from airflow_cloudact_notify.core import delivery, policy
-from airflow_cloudact_notify.core.bookkeeping import Bookkeeping, Claimed
+from airflow_cloudact_notify.core import claims, delivery
+from airflow_cloudact_notify.core.bookkeeping import Bookkeeping
 from airflow_cloudact_notify.core.budget import Budget
+from airflow_cloudact_notify.core.claims import Claimed
 from airflow_cloudact_notify.core.custom.templates import CustomParts
 from airflow_cloudact_notify.core.enums import FailureReason
 from airflow_cloudact_notify.core.gates import last_place
@@ -64,7 +65,7 @@ class Sending:
     def send(self, message: NotificationMessage) -> Sent:
         """Send a message unless something holds it back; then count it."""
         rounds = 2 if self.plan.fall_back else 1
-        lease = policy.lease(self.waves.resolved.config, self.budget.seconds, rounds)
+        lease = claims.lease(self.waves.resolved.config, self.budget.seconds, rounds)
         claimed = self.plan.held or self.books.claim(message, self.plan, lease)
         log.debug("claim: %s", _outcome(claimed))
         if isinstance(claimed, Held):

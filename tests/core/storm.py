@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from airflow_cloudact_notify.core.bookkeeping import Bookkeeping, Claimed
+from airflow_cloudact_notify.core.bookkeeping import Bookkeeping
+from airflow_cloudact_notify.core.claims import Claimed
 from airflow_cloudact_notify.core.errors import StateUnavailable
 from airflow_cloudact_notify.core.message import NotificationMessage
 from airflow_cloudact_notify.core.policy import Plan, plan

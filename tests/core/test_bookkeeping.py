@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from airflow_cloudact_notify.core.bookkeeping import LONGEST_SETTLE, Bookkeeping, Claimed
+from airflow_cloudact_notify.core.bookkeeping import LONGEST_SETTLE, Bookkeeping
+from airflow_cloudact_notify.core.claims import LONGEST_LEASE, Claimed
 from airflow_cloudact_notify.core.enums import NotificationProvider, NotificationSeverity, SuppressionReason
 from airflow_cloudact_notify.core.errors import StateUnavailable
 from airflow_cloudact_notify.core.message import NotificationMessage
-from airflow_cloudact_notify.core.policy import LONGEST_LEASE, Held, Plan, cooldown_key
+from airflow_cloudact_notify.core.policy import Held, Plan, cooldown_key
 from airflow_cloudact_notify.core.state.cooldowns import Claim, Cooldown, Cooldowns
 from airflow_cloudact_notify.core.state.held import HeldReports
 from airflow_cloudact_notify.core.state.store import MemoryStateStore

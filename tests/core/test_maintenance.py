@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from airflow_cloudact_notify.core.claims import LONGEST_LEASE
 from airflow_cloudact_notify.core.errors import StateUnavailable
 from airflow_cloudact_notify.core.maintenance import (
     MEMORY_SECONDS,
@@ -17,7 +18,7 @@ from airflow_cloudact_notify.core.maintenance import (
     Maintained,
     maintain,
 )
-from airflow_cloudact_notify.core.policy import LONGEST_LEASE, cooldown_key
+from airflow_cloudact_notify.core.policy import cooldown_key
 from airflow_cloudact_notify.core.state.held import MANY, HeldReports
 from airflow_cloudact_notify.core.state.store import MemoryStateStore
 from airflow_cloudact_notify.testing import SlackInbox

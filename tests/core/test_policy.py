@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from airflow_cloudact_notify.core import policy
+from airflow_cloudact_notify.core import claims, policy
 from airflow_cloudact_notify.core.config import NotificationConfig
 from airflow_cloudact_notify.core.config_store import ResolvedConfig
 from airflow_cloudact_notify.core.enums import (
@@ -259,7 +259,7 @@ def claim(
 
 
 def held(row: Cooldown, severity: NotificationSeverity = ERROR) -> Held | None:
-    return policy.cooling_down(row, Plan(severity, cooldown_seconds=300), NOW)
+    return claims.cooling_down(row, Plan(severity, cooldown_seconds=300), NOW)
 
 
 @pytest.mark.parametrize(
@@ -299,10 +299,10 @@ def test_a_higher_severity_than_the_one_that_was_told_breaks_through() -> None:
     ("until", "is_held"),
     [
         pytest.param(NOW + 0.1, True, id="lease running"),
-        pytest.param(NOW + policy.LONGEST_LEASE, True, id="longest lease"),
+        pytest.param(NOW + claims.LONGEST_LEASE, True, id="longest lease"),
         pytest.param(NOW, False, id="lease over"),
         pytest.param(NOW - 1e9, False, id="long over"),
-        pytest.param(NOW + policy.LONGEST_LEASE + 1, False, id="too far in the future"),
+        pytest.param(NOW + claims.LONGEST_LEASE + 1, False, id="too far in the future"),
         pytest.param(float("inf"), False, id="endless"),
         pytest.param(float("nan"), False, id="no time"),
     ],
@@ -313,7 +313,7 @@ def test_the_claim_of_another_holds_back_for_its_lease_and_counts_as_left_behind
     row = Cooldown(claim=claim(until))
     decision = held(row)
     assert (decision is not None) is is_held
-    assert (policy.abandoned(row, NOW) is None) is is_held
+    assert (claims.abandoned(row, NOW) is None) is is_held
     if decision:
         assert decision.reason is SuppressionReason.BEING_TOLD
 
@@ -324,49 +324,49 @@ def test_a_higher_severity_than_the_one_that_is_being_told_breaks_in() -> None:
 
 
 def test_a_recovery_that_was_left_behind_is_not_told_from_its_claim() -> None:
-    assert policy.abandoned(Cooldown(claim=claim(NOW - 1, kind="recovery")), NOW) is None
+    assert claims.abandoned(Cooldown(claim=claim(NOW - 1, kind="recovery")), NOW) is None
 
 
 def test_a_lease_outlasts_the_budget_or_all_attempts_but_not_half_an_hour() -> None:
     config = NotificationConfig.model_validate({"timeout_seconds": 30})
-    assert policy.lease(config, 10) == 10 + policy.LEASE_MARGIN
-    assert policy.lease(config, None) == 3 * (30 + 300) + policy.LEASE_MARGIN
-    assert policy.lease(config, 1e9) == policy.LONGEST_LEASE
+    assert claims.lease(config, 10) == 10 + claims.LEASE_MARGIN
+    assert claims.lease(config, None) == 3 * (30 + 300) + claims.LEASE_MARGIN
+    assert claims.lease(config, 1e9) == claims.LONGEST_LEASE
 
 
 def test_what_a_killed_reporter_told_goes_first_unless_it_is_less_severe() -> None:
     error, critical = make_message(severity="error"), make_message(severity="critical")
-    assert policy.goes_first(error, error)
-    assert policy.goes_first(critical, error)
-    assert not policy.goes_first(error, critical)
+    assert claims.goes_first(error, error)
+    assert claims.goes_first(critical, error)
+    assert not claims.goes_first(error, critical)
 
 
 def test_a_delivery_ends_its_claim_and_starts_the_cooldown() -> None:
     mine = Cooldown(make_message(), NOW, 300, "b")
     assert (
-        policy.after_delivery(Cooldown(counted="a", claim=claim(NOW + 9, token="own")), mine, "own") == mine
+        claims.after_delivery(Cooldown(counted="a", claim=claim(NOW + 9, token="own")), mine, "own") == mine
     )
-    assert policy.after_delivery(Cooldown(), mine, "") == mine
+    assert claims.after_delivery(Cooldown(), mine, "") == mine
 
 
 def test_a_delivery_keeps_that_something_severer_was_told_meanwhile() -> None:
-    row = policy.after_delivery(told(NOW - 1, CRITICAL), told(NOW), "own")
+    row = claims.after_delivery(told(NOW - 1, CRITICAL), told(NOW), "own")
     assert row.told_at == NOW
     assert held(row, CRITICAL) is not None
-    assert held(policy.after_delivery(told(NOW - 300, CRITICAL), told(NOW), "own"), CRITICAL) is None
+    assert held(claims.after_delivery(told(NOW - 300, CRITICAL), told(NOW), "own"), CRITICAL) is None
 
 
 def test_a_delivery_never_counts_back() -> None:
     assert (
-        policy.after_delivery(Cooldown(counted="c"), Cooldown(make_message(), NOW, 300, "b"), "").counted
+        claims.after_delivery(Cooldown(counted="c"), Cooldown(make_message(), NOW, 300, "b"), "").counted
         == "c"
     )
 
 
 def test_a_delivery_leaves_the_claim_of_something_severer_alone_and_ends_that_of_a_repeat() -> None:
     severer, repeat = claim(NOW + 9, CRITICAL), claim(NOW + 9)
-    assert policy.after_delivery(Cooldown(claim=severer), told(NOW), "own").claim == severer
-    assert policy.after_delivery(Cooldown(claim=repeat), told(NOW), "own").claim is None
+    assert claims.after_delivery(Cooldown(claim=severer), told(NOW), "own").claim == severer
+    assert claims.after_delivery(Cooldown(claim=repeat), told(NOW), "own").claim is None
 
 
 # --- what shares a cooldown

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_cloudact_notify.core import policy
+from airflow_cloudact_notify.core import claims, policy
 from airflow_cloudact_notify.core.config import NotificationConfig
 from airflow_cloudact_notify.core.config_store import ConfigStore, ResolvedConfig
 from airflow_cloudact_notify.core.enums import (
@@ -53,7 +53,7 @@ def messages(
 
 
 @st.composite
-def claims(draw: st.DrawFn) -> Claim:
+def some_claims(draw: st.DrawFn) -> Claim:
     message = draw(messages())
     return Claim(draw(st.sampled_from(["own", "theirs"])), draw(times), message.effective_severity, message)
 
@@ -62,7 +62,7 @@ def claims(draw: st.DrawFn) -> Claim:
 def rows(draw: st.DrawFn) -> Cooldown:
     told = draw(st.none() | messages())
     counted = draw(st.sampled_from(["", "a", "b"]))
-    return Cooldown(told, draw(times), draw(st.floats(0, 900)), counted, draw(st.none() | claims()))
+    return Cooldown(told, draw(times), draw(st.floats(0, 900)), counted, draw(st.none() | some_claims()))
 
 
 # --- the policy's functions
@@ -71,7 +71,7 @@ def rows(draw: st.DrawFn) -> Cooldown:
 @quickly
 @given(severities, st.integers(1, 900), times)
 def test_a_first_failure_is_never_held_back(severity: NotificationSeverity, seconds: int, now: float) -> None:
-    assert policy.cooling_down(Cooldown(), Plan(severity, cooldown_seconds=seconds), now) is None
+    assert claims.cooling_down(Cooldown(), Plan(severity, cooldown_seconds=seconds), now) is None
 
 
 @quickly
@@ -79,9 +79,9 @@ def test_a_first_failure_is_never_held_back(severity: NotificationSeverity, seco
 def test_only_a_running_cooldown_or_a_running_claim_of_no_lower_severity_holds_back(
     row: Cooldown, severity: NotificationSeverity, seconds: int
 ) -> None:
-    held = policy.cooling_down(row, Plan(severity, cooldown_seconds=seconds), NOW)
+    held = claims.cooling_down(row, Plan(severity, cooldown_seconds=seconds), NOW)
     by_claim = row.claim is not None and (
-        NOW < row.claim.until <= NOW + policy.LONGEST_LEASE and row.claim.severity >= severity
+        NOW < row.claim.until <= NOW + claims.LONGEST_LEASE and row.claim.severity >= severity
     )
     by_told = row.told is not None and (
         row.told_at <= NOW < row.told_at + seconds and row.told.effective_severity >= severity
@@ -93,7 +93,7 @@ def test_only_a_running_cooldown_or_a_running_claim_of_no_lower_severity_holds_b
 @given(rows())
 def test_a_claim_either_runs_or_was_left_behind(row: Cooldown) -> None:
     if row.claim:
-        assert policy.is_live(row.claim, NOW) is (policy.abandoned(row, NOW) is None)
+        assert claims.is_live(row.claim, NOW) is (claims.abandoned(row, NOW) is None)
 
 
 @quickly
@@ -101,9 +101,9 @@ def test_a_claim_either_runs_or_was_left_behind(row: Cooldown) -> None:
 def test_a_delivery_holds_back_its_repeats_at_once_and_never_counts_back(
     row: Cooldown, message: NotificationMessage, seconds: int, token: str
 ) -> None:
-    after = policy.after_delivery(row, Cooldown(message, NOW, seconds, "b"), token)
+    after = claims.after_delivery(row, Cooldown(message, NOW, seconds, "b"), token)
     plan = Plan(message.severity, cooldown_seconds=seconds)
-    assert policy.cooling_down(after, plan, NOW + seconds / 2) is not None
+    assert claims.cooling_down(after, plan, NOW + seconds / 2) is not None
     assert after.counted >= max(row.counted, "b")
     assert after.claim is None or after.claim.severity > message.effective_severity
     assert after.claim is None or after.claim.token != token
@@ -155,9 +155,9 @@ def test_a_lease_outlasts_its_budget_and_ends(budget: float | None, attempts: in
     config = NotificationConfig.model_validate(
         {"timeout_seconds": timeout, "retry_config": {"max_attempts": attempts}}
     )
-    lease = policy.lease(config, budget)
-    assert 0 < lease <= policy.LONGEST_LEASE
-    assert budget is None or lease > min(budget, policy.LONGEST_LEASE - 1)
+    lease = claims.lease(config, budget)
+    assert 0 < lease <= claims.LONGEST_LEASE
+    assert budget is None or lease > min(budget, claims.LONGEST_LEASE - 1)
 
 
 @settings(quickly, max_examples=40)

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from airflow_cloudact_notify.core.budget import Budget
+from airflow_cloudact_notify.core.claims import LONGEST_LEASE
 from airflow_cloudact_notify.core.enums import SuppressionReason
 from airflow_cloudact_notify.core.errors import StateUnavailable
 from airflow_cloudact_notify.core.maintenance import Maintained, maintain
-from airflow_cloudact_notify.core.policy import LONGEST_LEASE
 from airflow_cloudact_notify.core.report import NotificationReport
 from airflow_cloudact_notify.core.service import NotificationService
 from airflow_cloudact_notify.core.state.store import MemoryStateStore
@@ -406,3 +406,37 @@ def test_what_is_not_to_be_remembered_is_sent_whatever_the_state_says(storm: Sto
 
 def maintained(storm: Storm) -> Maintained:
     return maintain(storm.service, lambda _: None, storm.clock())
+
+
+class Waiting(MemoryStateStore):
+    """Lets its first write of a cooldown wait for as long as ``meanwhile`` takes, as a locked database does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meanwhile: list[Callable[[], object]] = []
+
+    def put(self, key: str, value: str) -> None:
+        if self.meanwhile and ":cooldown:" in key:
+            self.meanwhile.pop()()
+            time.sleep(2 * self.settle_seconds)
+        super().put(key, value)
+
+
+def test_a_claim_that_was_long_in_the_writing_does_not_tell_what_another_has_told(storm: Storm) -> None:
+    storm.state = Waiting()
+    service = storm.make()
+    storm.state.meanwhile.append(lambda: service.send(report(**FAILURE | {"occasion": "first"})))
+    assert service.send(report(**FAILURE | {"occasion": "late"})).suppressed is SuppressionReason.COOLDOWN
+    assert len(storm.told) == 1
+    assert len(storm.rows("held:")) == 1
+    storm.clock.advance(60)
+    assert service.send(report(**FAILURE | {"occasion": "later"})).suppressed is SuppressionReason.COOLDOWN
+
+
+@pytest.mark.parametrize("of", [{"event": "data_quality_failure"}, {"severity": "critical"}])
+def test_nor_does_it_hold_back_anything_else(storm: Storm, of: dict[str, str]) -> None:
+    storm.state = Waiting()
+    service = storm.make()
+    storm.state.meanwhile.append(lambda: service.send(report(**FAILURE | {"occasion": "first"})))
+    assert service.send(report(**FAILURE | {"occasion": "late"} | of)).delivered
+    assert len(storm.told) == 2

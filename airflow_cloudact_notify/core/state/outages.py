@@ -27,6 +27,7 @@ class Outage:
     :param failed: short hashes of the runs that failed.
     :param cooldowns: the keys of the cooldown rows that end with it.
     :param told_at: when its last failure was told, in seconds since 1970.
+    :param told_key: the key of the cooldown that this one began.
     :param thread_id: the id of the message that told its first failure.
     """
 
@@ -39,6 +40,7 @@ class Outage:
     failed: tuple[str, ...] = ()
     cooldowns: tuple[str, ...] = ()
     told_at: float = 0.0
+    told_key: str = ""
     thread_id: str = ""
 
     @property
@@ -106,5 +108,6 @@ def _outage(row: dict[str, Any]) -> Outage:
         failed=tuple(map(str, row["failed"])),
         cooldowns=tuple(map(str, row["cooldowns"])),
         told_at=float(row["told_at"]),
+        told_key=str(row.get("told_key", "")),
         thread_id=str(row.get("thread_id", "")),
     )
