@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 
@@ -9,6 +10,7 @@ import pytest
 
 from airflow_cloudact_notify import NotifyOperator, on_failure, on_success
 from airflow_cloudact_notify.bridge import metrics
+from airflow_cloudact_notify.bridge.variables import VariableStateStore
 from airflow_cloudact_notify.core.metrics import METRICS, MetricKind
 from airflow_cloudact_notify.maintenance import build_maintenance_dag
 from airflow_cloudact_notify.testing import SmtpInbox
@@ -131,6 +133,24 @@ def test_maintenance_tells_what_waits_and_who_is_unhealthy(
 
     wanted = {"g cloudact_notify.dead_letters", "g cloudact_notify.unhealthy_destinations.slack"}
     assert seen(statsd, *wanted).keys() >= wanted
+
+
+def test_maintenance_counts_what_is_given_up(statsd: StatsdListener, configs, run_dag, slack) -> None:
+    from airflow.sdk import DAG
+
+    configs("acme", default_provider="slack", slack={"enabled": True, "webhook_url": slack.url})
+    slack.answer(404, "no_service")
+    with DAG("given_up") as dag:
+        NotifyOperator(task_id="tell", tenant_id="acme", event="pipeline_warning", title="Look")
+    run_dag(dag)
+    store = VariableStateStore()
+    [letter] = store.keys("cloudact_notify:letter:")
+    store.put(letter, json.dumps(json.loads(store.get(letter) or "") | {"expires_at": 1.0}))
+    run_dag(build_maintenance_dag("gives_up"))
+
+    lost = "c cloudact_notify.dead_letters_lost.slack"
+    assert seen(statsd, lost)[lost] == 1
+    assert store.keys("cloudact_notify:letter:") == []
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)

@@ -102,7 +102,7 @@ class HeldReports:
         }
         run = short_hash(message.pipeline_logging_id or message.message_id)
         began = millis(message.run_began_at.timestamp()) if message.run_began_at else 0
-        place = f"{millis(now):014d}-{run}-{mark or 0}-{began}-{why}-{secrets.token_hex(3)}"
+        place = f"{millis(now):014d}-{run}-{mark or 0}-{began}-{why}-{secrets.token_hex(6)}"
         self._store.put(held_prefix(cooldown_key, message.tenant_id) + place, json.dumps(row))
 
     def read(self, key: str) -> tuple[str, NotificationMessage] | None:
