@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass, field
 from typing import Annotated
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field
 
@@ -39,14 +38,6 @@ def _colour(text: str) -> str:
     return text.lower()
 
 
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ValueError, OSError, KeyError):
-        raise ValueError("not a time zone; use an IANA name such as Europe/Berlin") from None
-    return name
-
-
 def _locale(name: str) -> str:
     from babel import Locale, UnknownLocaleError
 
@@ -58,7 +49,6 @@ def _locale(name: str) -> str:
 
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 Colour = Annotated[str, AfterValidator(_colour)]
-ZoneName = Annotated[str, AfterValidator(_zone)]
 LocaleName = Annotated[str, AfterValidator(_locale)]
 
 

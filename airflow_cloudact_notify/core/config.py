@@ -14,7 +14,6 @@ from airflow_cloudact_notify.core.branding import (
     LocaleName,
     Style,
     WebAddress,
-    ZoneName,
 )
 from airflow_cloudact_notify.core.enums import (
     DERIVED_FROM_FAILURE,
@@ -30,6 +29,7 @@ from airflow_cloudact_notify.core.quiet_hours import QuietHoursConfig
 from airflow_cloudact_notify.core.section import Section
 from airflow_cloudact_notify.core.silences import SilenceConfig
 from airflow_cloudact_notify.core.times import Times
+from airflow_cloudact_notify.core.zones import ZoneName
 
 DEFAULT_COOLDOWN_SECONDS = 300
 MAX_LOG_TAIL_LINES = 50

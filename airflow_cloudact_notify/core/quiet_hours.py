@@ -7,16 +7,16 @@ both times.
 
 from __future__ import annotations
 
-import difflib
 import re
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
 
 from airflow_cloudact_notify.core.section import Section
+from airflow_cloudact_notify.core.zones import ZoneName
 
 END_OF_DAY = "24:00"
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
@@ -72,21 +72,10 @@ class QuietTimeConfig(Section):
 class QuietHoursConfig(Section):
     """The quiet times of a tenant, in its own time zone (a name of the IANA database, such as ``Europe/Berlin``)."""
 
-    timezone: str
+    timezone: ZoneName
     """A name of the IANA database, such as ``Europe/Berlin``."""
     times: list[QuietTimeConfig] = Field(min_length=1)
     """The quiet times."""
-
-    @field_validator("timezone")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            close = difflib.get_close_matches(name, available_timezones(), n=1)
-            remedy = f"did you mean '{close[0]}'?" if close else "use a name such as Europe/Berlin"
-            raise ValueError(f"not a time zone of the IANA database; {remedy}") from None
-        return name
 
     def current(self, now: float) -> QuietTimeConfig | None:
         """Return the quiet time that a moment falls into, ``None`` when it falls into none.

@@ -30,7 +30,7 @@ def test_branding_that_would_break_a_message_is_refused(keys: dict[str, Any], re
 
 @pytest.mark.parametrize("zone", ["Berlin", "Europe/Nowhere", "../../etc/passwd", "", "/etc/localtime"])
 def test_what_is_no_time_zone_is_refused(zone: str) -> None:
-    with pytest.raises(ValidationError, match="use an IANA name such as Europe/Berlin"):
+    with pytest.raises(ValidationError, match="not a time zone of the IANA database; "):
         NotificationConfig(timezone=zone)
 
 
