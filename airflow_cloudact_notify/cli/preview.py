@@ -86,7 +86,7 @@ def _rendered(
         if name not in enabled and name not in resolved.broken
     ]
     trigger = resolved.config.trigger(message.event)
-    custom = custom_parts(message, trigger, ready, service.configs.files, Budget())
+    custom = custom_parts(message, trigger, ready, service.configs.files, Budget(), resolved.config.style)
     problems += custom.remarks
     return {
         str(name): provider.render(message, custom.parts.get(name, NO_PARTS))

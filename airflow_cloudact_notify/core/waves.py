@@ -126,7 +126,8 @@ class Waves:
         }
         config, budget = resolved.config, self.budget.part(share)
         terms = Terms(config.retry_config, config.timeout_seconds, budget, self.sleep)
-        custom = custom_parts(message, trigger, usable, self.configs.files, self.budget)
+        files, style = self.configs.files, config.style
+        custom = custom_parts(message, trigger, usable, files, self.budget, style)
         deliveries = delivery.prepare(message, usable, terms, custom.parts)
         return Wave(resolved, budget, deliveries, sections, unready, custom)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_cloudact_notify.core.block_kit import escape as slack_escape
+from airflow_cloudact_notify.core.branding import Style
 from airflow_cloudact_notify.core.budget import Budget
 from airflow_cloudact_notify.core.config import EventTriggerConfig
 from airflow_cloudact_notify.core.custom.mrkdwn import harmless
@@ -94,6 +95,7 @@ def custom_parts(
     providers: Mapping[NotificationProvider, BaseNotificationProvider[Any, Any]],
     files: Files,
     budget: Budget,
+    style: Style | None = None,
 ) -> CustomParts:
     """Return what the trigger's template makes of a message for these destinations.
 
@@ -103,7 +105,7 @@ def custom_parts(
     chosen = choice(message, trigger)
     if chosen is None:
         return CustomParts()
-    workshop = _Workshop(message, chosen, files, budget)
+    workshop = _Workshop(message, chosen, files, budget, style)
     made: dict[NotificationProvider, Parts] = {}
     remarks: list[str] = []
     replaced: list[NotificationProvider] = []
@@ -124,7 +126,9 @@ def custom_parts(
 class _Workshop:
     """Makes the parts of one message: variables, and the time there is, are the same for all."""
 
-    def __init__(self, message: NotificationMessage, chosen: Choice, files: Files, budget: Budget) -> None:
+    def __init__(
+        self, message: NotificationMessage, chosen: Choice, files: Files, budget: Budget, style: Style | None
+    ) -> None:
         # Jinja's classes are loaded when a trigger names a template, not by every DAG file.
         from airflow_cloudact_notify.core.custom import meter, sandbox
         from airflow_cloudact_notify.core.custom.variables import variables
@@ -133,7 +137,7 @@ class _Workshop:
         self._folders = [f"{folder}/{FOLDER}" for folder in (message.tenant_id, ROOT_FOLDER) if folder]
         self._files = files
         self._call = budget.call
-        self._variables = variables(message)
+        self._variables = variables(message, style)
         self._render = sandbox.render
         deadline = time.monotonic() + min(meter.MAX_SECONDS, budget.remaining())
         self._meter: Callable[[], Meter] = lambda: meter.Meter(deadline)

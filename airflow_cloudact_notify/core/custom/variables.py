@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_cloudact_notify.core.branding import Style
 from airflow_cloudact_notify.core.content import CAUSE_KEYS, MAX_BODY, MAX_CAUSE, MAX_FACT, content_of
 from airflow_cloudact_notify.core.looks import look_of
 from airflow_cloudact_notify.core.message import NotificationMessage
 from airflow_cloudact_notify.core.texts import cut, one_line, readable
-from airflow_cloudact_notify.core.times import duration
 
 MAX_LINE = 500
 """Characters of a title or a name."""
 
 
-def variables(message: NotificationMessage) -> dict[str, Any]:
+def variables(message: NotificationMessage, style: Style | None = None) -> dict[str, Any]:
     """Return a message's variables. All are always there; what a message does not know is ``None``.
 
     The message was masked when it was made; here its texts become readable, and are cut as in the built-in messages.
+
+    :param style: that of the tenant's built-in messages, for times and durations.
     """
-    content, look = content_of(message), look_of(message)
+    style = style or Style()
+    content, look = content_of(message, style), look_of(message)
     return {
         "tenant_id": message.tenant_id,
         "event": str(message.event),
@@ -40,9 +43,9 @@ def variables(message: NotificationMessage) -> dict[str, Any]:
         "map_index": message.map_index,
         "try_number": message.try_number,
         "max_tries": message.max_tries,
-        "duration": None if message.duration_ms is None else duration(message.duration_ms),
+        "duration": None if message.duration_ms is None else style.times.duration(message.duration_ms),
         "duration_ms": message.duration_ms,
-        "occurred_at": f"{message.occurred_at:%Y-%m-%d %H:%M:%S %Z}",
+        "occurred_at": style.times.moment(message.occurred_at),
         "log_url": _url(message.log_url),
         "run_url": _url(message.run_url),
         "dag_url": _url(message.dag_url),

@@ -9,6 +9,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_cloudact_notify.core.config import NotificationConfig
 from airflow_cloudact_notify.core.custom.filters import filters
 from airflow_cloudact_notify.core.custom.language import MAX_DEPTH, MAX_NODES, MAX_TOKENS
 from airflow_cloudact_notify.core.custom.meter import MAX_SECONDS, MAX_STEPS, MAX_TEXT, Meter
@@ -117,3 +118,8 @@ def test_the_page_tells_the_limits_there_are():
     for number in (MAX_SOURCE, MAX_TOKENS, MAX_NODES, MAX_DEPTH, MAX_STEPS, MAX_TEXT, MAX_SLACK):
         assert f"{number:,}" in text
     assert f"{MAX_SECONDS:g} second" in text
+
+
+def test_times_are_the_tenants() -> None:
+    style = NotificationConfig(timezone="Europe/Berlin").style
+    assert variables(make_message(), style)["occurred_at"] == "2026-01-02 04:04:05 +01:00"

@@ -108,7 +108,7 @@ def test_an_answer_has_its_class_its_attempts_and_its_waits(
 ) -> None:
     clock = FrozenClock()
     with ScriptedSmtp({place: answer}) as server:
-        under = terms(clock, timeout_seconds=0.3)
+        under = terms(clock, timeout_seconds=1.0)
         result = delivered(mailer(server), make_message(severity=severity), under)
     assert (result.outcome, result.reason, result.attempts) == (Outcome.FAILED, reason, attempts)
     assert clock.slept == [1] * (attempts - 1)
@@ -158,7 +158,7 @@ def test_a_server_that_goes_after_the_content_gets_it_once_more_if_it_matters(
     answers: list[Answer], severity: NotificationSeverity, expected: tuple[Any, ...]
 ) -> None:
     with ScriptedSmtp({"CONTENT": answers}) as server:
-        under = terms(timeout_seconds=0.3)
+        under = terms(timeout_seconds=1.0)
         result = delivered(mailer(server), make_message(severity=severity), under)
     assert (result.outcome, result.reason, result.attempts) == expected
     assert server.contents == result.attempts

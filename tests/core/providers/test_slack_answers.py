@@ -238,7 +238,7 @@ def test_a_request_that_is_not_answered_may_have_been_taken(
 ) -> None:
     with ScriptedWebhook(*answers) as server:
         provider = slack(server.url)
-        result = delivered(provider, make_message(severity=severity), terms(timeout_seconds=0.3))
+        result = delivered(provider, make_message(severity=severity), terms(timeout_seconds=1.0))
     assert summary(result) == expected
     assert server.requests == result.attempts
     words = "may have arrived" if not result else "it may have arrived twice"
