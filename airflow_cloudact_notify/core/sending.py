@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from airflow_cloudact_notify.core import claims, delivery
-from airflow_cloudact_notify.core.bookkeeping import Bookkeeping
 from airflow_cloudact_notify.core.budget import Budget
 from airflow_cloudact_notify.core.claims import Claimed
 from airflow_cloudact_notify.core.custom.templates import CustomParts
 from airflow_cloudact_notify.core.enums import FailureReason
 from airflow_cloudact_notify.core.gates import last_place
-from airflow_cloudact_notify.core.health import HealthBook, fingerprint
-from airflow_cloudact_notify.core.letters import FIRST_AND_LAST, MAX_DETAIL, Attempt, Letters
+from airflow_cloudact_notify.core.health import fingerprint
+from airflow_cloudact_notify.core.letters import FIRST_AND_LAST, MAX_DETAIL, Attempt
 from airflow_cloudact_notify.core.message import MessageKind, NotificationMessage
 from airflow_cloudact_notify.core.policy import Held, Plan
+from airflow_cloudact_notify.core.records import Records
 from airflow_cloudact_notify.core.report import DeliveryResult, unserved
 from airflow_cloudact_notify.core.state.outbox import Miss
 from airflow_cloudact_notify.core.summaries import again
@@ -56,9 +56,7 @@ class Sending:
     plan: Plan
     waves: Waves
     budget: Budget
-    books: Bookkeeping
-    letters: Letters
-    health: HealthBook
+    records: Records
     remarks: list[str]
     attempt: Attempt = FIRST_AND_LAST
 
@@ -66,15 +64,15 @@ class Sending:
         """Send a message unless something holds it back; then count it."""
         rounds = 2 if self.plan.fall_back else 1
         lease = claims.lease(self.waves.resolved.config, self.budget.seconds, rounds)
-        claimed = self.plan.held or self.books.claim(message, self.plan, lease)
+        claimed = self.plan.held or self.records.books.claim(message, self.plan, lease)
         log.debug("claim: %s", _outcome(claimed))
         if isinstance(claimed, Held):
-            if self.books.held(message, self.plan, claimed):
+            if self.records.books.held(message, self.plan, claimed):
                 return Sent(message, claimed)
             claimed = None
         sent = self._tell(message, claimed)
         if sent.held:
-            self.books.held(message, self.plan, sent.held)
+            self.records.books.held(message, self.plan, sent.held)
         return sent
 
     def _tell(self, message: NotificationMessage, claimed: Claimed | None) -> Sent:
@@ -84,16 +82,18 @@ class Sending:
         elif not self.plan.cooldown_seconds:
             told = untold = self._with_streak(message)
         wave = self._ready(told, claimed)
-        if claimed and (lost := self.books.settle(claimed, self.plan, self.budget.remaining_for_state())):
+        if claimed and (
+            lost := self.records.books.settle(claimed, self.plan, self.budget.remaining_for_state())
+        ):
             log.debug("claim: lost: %s", lost.why)
             return Sent(message, lost)
         if claimed and claimed.interrupted and claimed.other:
             self.remarks.append(f"told in place of a process that was killed meanwhile: {told.title}")
         results = self._sent(told, wave)
         if any(results):
-            self.books.delivered(told, self.plan, claimed, [r.destination for r in results if r])
+            self.records.books.delivered(told, self.plan, claimed, [r.destination for r in results if r])
         elif claimed:
-            self.books.failed(claimed, self.plan)
+            self.records.books.failed(claimed, self.plan)
         kept = self._keep(told if any(results) else untold, wave, results)
         self.remarks.extend(wave.custom.remarks)
         return Sent(told, None, results, wave.custom, kept)
@@ -102,7 +102,7 @@ class Sending:
         """Return the destinations with the message rendered for them: that takes its time while a claim settles."""
         # What costs no state does not cost this look either.
         if claimed or message.kind is MessageKind.REPLAY:
-            self.health.look(self.waves.owner)
+            self.records.health.look(self.waves.owner)
         wave = self.waves.first(message)
         log.debug("destinations ready: %s", ", ".join(d.name for d in wave.deliveries) or "none")
         if claimed:
@@ -111,7 +111,7 @@ class Sending:
 
     def _with_history(self, claimed: Claimed) -> tuple[Claimed, NotificationMessage, NotificationMessage]:
         """Return what to tell, with what went before it, and without what others tell when nobody takes it."""
-        claimed, history = self.books.history(claimed, self.waves.resolved.config.style.times)
+        claimed, history = self.records.books.history(claimed, self.waves.resolved.config.style.times)
         interrupted = (INTERRUPTED,) if claimed.interrupted else ()
         full = (last_place(self.plan, claimed.place),) if claimed.place and claimed.place.is_last else ()
         streak = self._with_streak(claimed.told)
@@ -121,7 +121,7 @@ class Sending:
 
     def _with_streak(self, message: NotificationMessage) -> NotificationMessage:
         """Return a failure with what it goes on from, and in its thread."""
-        streak = self.books.outages.streak(message, self.plan) if message.is_failure else None
+        streak = self.records.books.outages.streak(message, self.plan) if message.is_failure else None
         if streak is None:
             return message
         said = again(streak, self.waves.resolved.config.style.times)
@@ -146,14 +146,14 @@ class Sending:
                 results = stepped_in
         self.budget.end_delivery()
         if message.kind is not MessageKind.HEALTH:
-            self.health.learn(self.waves.owner, own, sections)
+            self.records.health.learn(self.waves.owner, own, sections)
         return results
 
     def _keep(
         self, message: NotificationMessage, wave: Wave, results: Sequence[DeliveryResult]
     ) -> str | None:
         """Keep what was missed, and return the dead letter's key."""
-        now, short = self.letters.now(), {}
+        now, short = self.records.letters.now(), {}
         for result in unserved(results):
             section = wave.sections.get(result.destination)
             refusals = (result.refused[who] for who in result.deferred if who in result.refused)
@@ -170,7 +170,9 @@ class Sending:
         if not short:
             return None
         hours = self.waves.resolved.config.dead_letter_hours
-        return self.letters.keep(message, short, hours=hours, was_told=any(results), attempt=self.attempt)
+        return self.records.letters.keep(
+            message, short, hours=hours, was_told=any(results), attempt=self.attempt
+        )
 
 
 def _outcome(claimed: Held | Claimed | None) -> str:

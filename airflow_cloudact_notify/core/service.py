@@ -6,14 +6,14 @@ import functools
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from airflow_cloudact_notify.core import decisions, policy
 from airflow_cloudact_notify.core.bookkeeping import Bookkeeping
 from airflow_cloudact_notify.core.budget import Budget
 from airflow_cloudact_notify.core.config import EventTriggerConfig, NotificationConfig
-from airflow_cloudact_notify.core.config_store import ConfigStore
+from airflow_cloudact_notify.core.config_store import ConfigStore, ResolvedConfig
 from airflow_cloudact_notify.core.destinations import (
     ConnectionReader,
     Destinations,
@@ -24,15 +24,17 @@ from airflow_cloudact_notify.core.enums import (
     NotificationProvider,
     SuppressionReason,
 )
-from airflow_cloudact_notify.core.health import HealthBook, Owner
-from airflow_cloudact_notify.core.letters import FIRST_AND_LAST, Attempt, Letters
+from airflow_cloudact_notify.core.health import Owner
+from airflow_cloudact_notify.core.letters import FIRST_AND_LAST, Attempt
 from airflow_cloudact_notify.core.message import MessageKind, NotificationMessage
 from airflow_cloudact_notify.core.metrics import Metrics, count, nowhere
 from airflow_cloudact_notify.core.original_api import OriginalApi, Providers
 from airflow_cloudact_notify.core.outages import Recovered
 from airflow_cloudact_notify.core.policy import Held, Plan
+from airflow_cloudact_notify.core.records import Records
 from airflow_cloudact_notify.core.report import NotificationReport, report_on, unserved
 from airflow_cloudact_notify.core.sending import Sending, Sent
+from airflow_cloudact_notify.core.state.outbox import DeadLetter
 from airflow_cloudact_notify.core.state.store import BoundedStateStore, MemoryStateStore, StateStore
 from airflow_cloudact_notify.core.summaries import recovery_of
 from airflow_cloudact_notify.core.waves import Missed, Waves
@@ -107,18 +109,51 @@ class NotificationService(OriginalApi):
         """
         budget = budget or Budget()
         remarks = list(notes)
-        remark = _once(remarks)
-        store = BoundedStateStore(self.state, budget.call) if remember else None
-        books = Bookkeeping(store or MemoryStateStore(), remark, self._clock, self._settle)
-        health = HealthBook(store, remark, self._clock)
-        letters = Letters(store, remark, self._clock)
-        earlier = None if attempt.is_first else letters.of_earlier_try(message)
-        if earlier and earlier.was_told:
-            # Not for all of them is it a repeat: the state would hold it back.
-            attempt, missed = replace(attempt, was_told=True), earlier.recipients
-            message = message.model_copy(update={"occasion": None})
+        records = self._records(budget, remarks, remember)
+        message, attempt, earlier = _after_earlier_try(message, attempt, records)
+        missed = earlier.recipients if earlier and attempt.was_told else missed
         resolved = self.configs.resolve(message.tenant_id, budget.call)
-        plan = policy.plan(message, resolved, _names(missed or providers)) if self._enabled else _OFF
+        message, plan, ended = self._planned(
+            message, resolved, records.books, _names(missed or providers), attempt
+        )
+        owner = Owner(None if resolved.of_root else message.tenant_id, resolved.config.unhealthy_after)
+        waves = Waves(
+            plan,
+            resolved,
+            owner,
+            self.configs,
+            self.destinations,
+            records.health,
+            budget,
+            self._sleep,
+            missed or {},
+        )
+        sent = Sending(plan, waves, budget, records, remarks, attempt).send(message)
+        if earlier and not sent.held and (attempt.is_last or not unserved(sent.results)):
+            records.letters.forget_try(message)
+        if ended and (_was_told(sent) or not _is_to_tell(plan, resolved.config)):
+            records.books.outages.close(ended.outage)
+        records.books.outages.retried(message, plan)
+        return self._reported(sent, resolved, plan, remarks)
+
+    def _records(self, budget: Budget, remarks: list[str], remember: bool) -> Records:
+        def remark(text: str) -> None:
+            if text not in remarks:
+                remarks.append(text)
+
+        store = BoundedStateStore(self.state, budget.call) if remember else None
+        return Records.over(store, remark, self._clock, self._settle)
+
+    def _planned(
+        self,
+        message: NotificationMessage,
+        resolved: ResolvedConfig,
+        books: Bookkeeping,
+        providers: Sequence[NotificationProvider] | None,
+        attempt: Attempt,
+    ) -> tuple[NotificationMessage, Plan, Recovered | None]:
+        """Return what to tell, to whom, and the outage whose end it tells."""
+        plan = policy.plan(message, resolved, providers) if self._enabled else _OFF
         if attempt.was_told:
             plan = replace(plan, cooldown_seconds=0)
         message, plan, ended = self._with_end(message, plan, resolved.config, books)
@@ -128,16 +163,11 @@ class NotificationService(OriginalApi):
         severity = plan.severity or message.severity
         message = message.model_copy(update={"severity": severity, "runbook_url": runbook_url})
         log.debug("%s", decisions.in_words(plan, resolved.config.trigger(message.event)))
-        owner = Owner(None if resolved.of_root else message.tenant_id, resolved.config.unhealthy_after)
-        waves = Waves(
-            plan, resolved, owner, self.configs, self.destinations, health, budget, self._sleep, missed or {}
-        )
-        sent = Sending(plan, waves, budget, books, letters, health, remarks, attempt).send(message)
-        if earlier and not sent.held and (attempt.is_last or not unserved(sent.results)):
-            letters.forget_try(message)
-        if ended and (_was_told(sent) or not _is_to_tell(plan, resolved.config)):
-            books.outages.close(ended.outage)
-        books.outages.retried(message, plan)
+        return message, plan, ended
+
+    def _reported(
+        self, sent: Sent, resolved: ResolvedConfig, plan: Plan, remarks: list[str]
+    ) -> NotificationReport:
         report = report_on(
             sent.message, resolved, plan, sent.held, sent.results, remarks, sent.custom, sent.dead_letter
         )
@@ -211,14 +241,15 @@ def _is_to_tell(recovery: Plan, config: NotificationConfig) -> bool:
     return config.notify_recovery and bool(recovery.send_to)
 
 
-def _once(remarks: list[str]) -> Callable[[str], None]:
-    """Return what adds a remark that is not there yet."""
-
-    def remark(text: str) -> None:
-        if text not in remarks:
-            remarks.append(text)
-
-    return remark
+def _after_earlier_try(
+    message: NotificationMessage, attempt: Attempt, records: Records
+) -> tuple[NotificationMessage, Attempt, DeadLetter | None]:
+    """Return what a task's later try tells, and what an earlier one missed."""
+    earlier = None if attempt.is_first else records.letters.of_earlier_try(message)
+    if earlier is None or not earlier.was_told:
+        return message, attempt, earlier
+    # Not for all of them is it a repeat: the state would hold it back.
+    return message.model_copy(update={"occasion": None}), replace(attempt, was_told=True), earlier
 
 
 def _names(providers: Providers | Iterable[NotificationProvider] | None) -> list[NotificationProvider] | None:
