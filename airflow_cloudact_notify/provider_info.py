@@ -63,7 +63,9 @@ _CONNECTION_TYPE = {
         "cc_emails": _field("Copies", description="Separated by commas"),
         "subject_prefix": _field("Subject prefix"),
         "slack_webhook_url": _field("Slack webhook URL", format="password"),
-        "slack_channel": _field("Slack channel", description="Followed by legacy webhooks only"),
+        "slack_channel": _field(
+            "Slack channel", description="Followed by webhooks of older custom integrations only"
+        ),
         "default_provider": _field("Default destination", enum=["email", "slack", "both", None]),
     },
     "ui-field-behaviour": {
@@ -160,5 +162,7 @@ _OPTIONS = {
     ),
     "slack_notifications_enabled": _option("Root default: whether Slack is used.", "boolean", "False"),
     "slack_webhook_url": _option("Root default: incoming webhook.", sensitive=True),
-    "slack_channel": _option("Root default: channel, followed by legacy webhooks only.", example="#alerts"),
+    "slack_channel": _option(
+        "Root default: channel, followed by webhooks of older custom integrations only.", example="#alerts"
+    ),
 }

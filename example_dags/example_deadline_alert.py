@@ -21,7 +21,7 @@ with DAG(
         reference=DeadlineReference.DAGRUN_QUEUED_AT,
         interval=timedelta(hours=2),
         # AsyncCallback runs in the triggerer, where cooldowns and connections work as everywhere. SyncCallback runs on
-        # the executor and has neither.
+        # the executor, without cooldowns, and knows only connections of environment variables.
         callback=AsyncCallback(
             CloudActNotifier,
             kwargs={

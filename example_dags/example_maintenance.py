@@ -1,4 +1,4 @@
-"""The one line that a platform adds: digests, messages of killed processes, recoveries nobody told, old rows."""
+"""The one file that a platform adds: dead letters, digests, messages of killed processes, recoveries, old rows."""
 
 from airflow_cloudact_notify.maintenance import build_maintenance_dag
 

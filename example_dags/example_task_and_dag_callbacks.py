@@ -1,7 +1,7 @@
 """Callbacks on single tasks and on the DAG, and the ways of saying which tenant they are about.
 
 The tenant is the notifier's argument, else ``tenant_id`` of the run's conf, else the DAG's param ``tenant_id``, else
-its tag ``tenant:<id>``, else ``[cloudact_notify] default_tenant``; with none of them the root's settings apply.
+its tag ``tenant:<id>``, and so on: docs/callbacks.md has the whole list. With none, the root's settings apply.
 """
 
 from airflow.sdk import DAG, Param, task
@@ -14,8 +14,8 @@ with DAG(
     # Triggered with {"tenant_id": "beta_customer"}, the same DAG runs for another tenant and tells that one.
     params={"tenant_id": Param("acme_corp", type="string")},
     # Airflow calls a DAG for its success and its failure only. Unlike a task's, this callback also hears of tasks
-    # that were killed for lack of memory and of runs that timed out; when the task has told already, the cooldown
-    # keeps it from telling the same people twice.
+    # that were killed for lack of memory and of runs that timed out; of a failure that a task has told of, it says
+    # nothing.
     on_success_callback=on_success,
     on_failure_callback=on_failure,
 ):

@@ -25,14 +25,17 @@ from airflow_cloudact_notify import (
 )
 from airflow_cloudact_notify.core import documents, references
 from airflow_cloudact_notify.core.branding import BrandingConfig
+from airflow_cloudact_notify.core.budget import Budget
 from airflow_cloudact_notify.core.config_store import ConfigStore, ResolvedConfig
 from airflow_cloudact_notify.core.custom import sandbox
 from airflow_cloudact_notify.core.custom.meter import Meter
 from airflow_cloudact_notify.core.custom.variables import variables
+from airflow_cloudact_notify.core.enums import SuppressionReason
 from airflow_cloudact_notify.core.errors import ConfigurationError
 from airflow_cloudact_notify.core.oauth2 import OAuth2Config
 from airflow_cloudact_notify.core.quiet_hours import QuietHoursConfig, QuietTimeConfig
 from airflow_cloudact_notify.core.silences import SilenceConfig
+from airflow_cloudact_notify.core.state.store import MemoryStateStore
 from airflow_cloudact_notify.provider_info import get_provider_info
 from airflow_cloudact_notify.testing import FrozenClock, SlackInbox, SmtpInbox, make_message
 from tests.scripted import ScriptedSmtp
@@ -286,15 +289,31 @@ def quoted_lines() -> Iterator[str]:
         "### Nothing is sent, on purpose",
         "### Mail does not arrive",
         "### Slack messages do not arrive",
+        "### It comes late, or by another way",
         "### The file is not used",
     ):
         yield from (cell.strip("`") for cell, _ in table_below(GUIDE, heading))
 
 
+def test_the_guide_explains_every_reason_for_which_nothing_is_sent():
+    explained = {
+        line.partition("(")[2].partition(":")[0]
+        for line in quoted_lines()
+        if line.startswith("not sent") or " suppressed " in line
+    }
+    assert explained == {str(reason) for reason in SuppressionReason}
+
+
 @pytest.fixture(scope="module")
 def real_lines(tmp_path_factory) -> str:
     """Return what the package says when the things of the troubleshooting tables happen."""
-    return "\n".join((*mistakes(tmp_path_factory), *outcomes(tmp_path_factory.mktemp("outcomes"))))
+    return "\n".join(
+        (
+            *mistakes(tmp_path_factory),
+            *outcomes(tmp_path_factory.mktemp("outcomes")),
+            *held_back(tmp_path_factory.mktemp("held_back")),
+        )
+    )
 
 
 def mistakes(tmp_path_factory: Any) -> Iterator[str]:
@@ -383,6 +402,43 @@ def outcomes(folder: Path) -> Iterator[str]:
             slack.answer(status, body)
         for _ in range(4):
             yield said(webhook)
+
+
+def held_back(folder: Path) -> Iterator[str]:
+    clock = FrozenClock()
+    forever = {"event": "*", "ends_at": "2030-01-01T00:00:00Z", "created_by": "ann", "comment": "moving"}
+    all_day = {"timezone": "UTC", "times": [{"start": "00:00", "end": "24:00"}]}
+    always = [{"event": "pipeline_failure", "cooldown_seconds": 0, "providers": ["slack"]}]
+    of_task = {"lifecycle": "failure", "occasion": "the task's end"}
+    of_run = {"lifecycle": "failure", "occasion": "the run's end", "task_id": None}
+
+    def service(settle: Any = lambda _: None, state: Any = None, **more: Any) -> NotificationService:
+        document = {"slack": {"enabled": True, "webhook_url": inbox.url}, "unhealthy_after": 1, **more}
+        written(folder, root=json.dumps(document))
+        return NotificationService(
+            folder, allowed_webhook_hosts=[inbox.host], state=state, clock=clock, settle=settle
+        )
+
+    def said(told: NotificationService, *messages: dict[str, Any]) -> Iterator[str]:
+        for number, fields in enumerate(messages):
+            yield told.send(make_message(message_id=str(number), **fields)).summary
+
+    with SlackInbox() as inbox:
+        yield from said(service(silences=[forever]), {})
+        yield from said(service(quiet_hours=all_day), {})
+        yield from said(service(max_per_hour=1), {"pipeline_id": "a"}, {"pipeline_id": "b"})
+        yield from said(service(event_triggers=always), of_task, of_task, of_run)
+        state, of_others = MemoryStateStore(), []
+        others = service(state=state)
+        first = service(lambda _: of_others.extend(said(others, {"task_id": "other"})), state)
+        yield from said(first, {}, {})
+        yield from of_others
+        clock.advance(2 * 3600)
+        yield from first.send(make_message(message_id="later")).notes
+        inbox.answer(404, "no_service")
+        yield from said(service(), {"pipeline_id": "a"}, {"pipeline_id": "b"})
+        with Budget(0) as spent:
+            yield service().send(make_message(), budget=spent).summary
 
 
 @pytest.mark.parametrize("quoted", [*quoted_lines()])

@@ -108,6 +108,31 @@ def without_airflow(folder: Path, file: str) -> None:
     (folder / file).write_text("import sys\nsys.modules['airflow'] = None\n")
 
 
+def anchors(page: Path) -> set[str]:
+    """Return what links to a page's headings may name, as GitHub makes it of them."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+MARKDOWN = sorted(
+    page
+    for page in (*HERE.glob("*.md"), *(HERE / "docs").rglob("*.md"), *(HERE / "configs").rglob("*.md"))
+    if page.is_file()
+)
+
+
+@pytest.mark.parametrize("page", MARKDOWN, ids=lambda page: str(page.relative_to(HERE)))
+def test_every_link_leads_somewhere(page):
+    text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    for link in re.findall(r"\]\(([^)\s]+)\)|<img src=\"([^\"]+)\"", text):
+        name, _, anchor = (link[0] or link[1]).partition("#")
+        if name.startswith(("http:", "https:")):
+            continue
+        target = (page.parent / name).resolve() if name else page
+        assert target.exists(), name
+        assert not anchor or anchor in anchors(target), (name, anchor)
+
+
 def test_there_is_something_of_each_sort():
     assert len(PROGRAMS) >= 5
     assert len(TESTS) >= 4

@@ -261,8 +261,8 @@ COMMANDS: tuple[Command | Group, ...] = (
         "do once what the maintenance DAG does",
         "maintain:maintain",
         (FORMAT,),
-        "Sends digests, tells what killed processes were telling, ends outages, deletes old rows. For cron, where no "
-        "DAG is wanted. Needs Airflow's metadata database.",
+        "Delivers dead letters, sends digests, tells what killed processes were telling, ends outages, deletes old "
+        "rows. For cron, where no DAG is wanted. Needs Airflow's metadata database.",
         "cloudact-notify maintain",
     ),
     Command(

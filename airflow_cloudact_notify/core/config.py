@@ -1,4 +1,4 @@
-"""The models behind a configuration file. Fields and defaults are those of the original system."""
+"""The models behind a configuration file."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class EventTriggerConfig(Section):
     template_b_ratio: float = Field(default=0.5, ge=0, le=1)
     """In which part of the messages ``template_b`` takes the place of ``template``."""
     runbook_url: WebAddress | None = None
-    """What to do about it: the message has a link to this page. Left out, the file's own."""
+    """The page that says what to do about this event; left out, the file's own."""
     cooldown_seconds: int | None = Field(default=None, ge=0)
     """How long repeats are held back: left out, 300 from warning up and none for info; ``null`` or 0 for
     none."""
@@ -109,7 +109,7 @@ class NotificationRetryConfig(Section):
     initial_delay_seconds: float = Field(default=5, ge=0)
     """The first wait between two attempts."""
     max_delay_seconds: float = Field(default=300, ge=0)
-    """The longest wait, also the longest that a server can ask for."""
+    """The longest wait of our own; a server that asks for a longer one gets it, up to 600 seconds."""
     exponential_backoff: bool = True
     """Waits at random up to a limit that doubles each time; ``false``: always ``initial_delay_seconds``."""
 
@@ -142,11 +142,11 @@ class NotificationConfig(Section):
     notify_recovery: bool = True
     """Whether those who were alerted hear that it works again."""
     unhealthy_after: int = Field(default=3, ge=1)
-    """After so many failures in a row a destination is unhealthy: it is tried now and then only."""
+    """After so many permanent failures in a row a destination is left alone, and tried now and then only."""
     dead_letter_hours: int = Field(default=72, ge=1, le=720)
-    """How long it is tried to deliver late what nobody took."""
+    """How many hours what nobody took is kept, to be delivered late by maintenance."""
     runbook_url: WebAddress | None = None
-    """The page to which messages link that name no runbook of their own."""
+    """The page that says what to do; a button of every message whose trigger or DAG names no other."""
     branding: BrandingConfig = BrandingConfig()
     """How messages look: name, logo text, accent colour, footer, link."""
     timezone: ZoneName = "UTC"

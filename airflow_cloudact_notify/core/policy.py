@@ -34,7 +34,7 @@ RECOVERY_COOLDOWN = 300
 class Held:
     """A decision not to send, and the reason in words.
 
-    ``counts`` says that it is a repeat, which a later message tells the number of.
+    ``counts`` says that a later message or a digest tells how many there were.
     """
 
     reason: SuppressionReason
@@ -179,7 +179,7 @@ def task_that_failed(message: NotificationMessage, scope: CooldownScope) -> str 
 
 
 def is_told_once(message: NotificationMessage) -> bool:
-    """Whether the state keeps who was told of a message's occasion; info costs no state."""
+    """Whether the state keeps who was told of a message's occasion; of info it keeps nothing."""
     return message.occasion is not None and message.effective_severity >= NotificationSeverity.WARNING
 
 

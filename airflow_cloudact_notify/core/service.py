@@ -50,7 +50,7 @@ class NotificationService(OriginalApi):
     :param configs_path: the folder of the configuration files; left out, ``CLOUDACT_NOTIFY_CONFIGS_PATH``, else
         ``./configs``.
     :param allowed_webhook_hosts: ``host`` or ``host:port`` entries that webhooks may name beside Slack's hosts.
-    :param state: where cooldowns are kept; left out, in this process only.
+    :param state: keeps what must outlast a call, such as cooldowns and dead letters; left out, in this process only.
     :param configs: resolves configurations, in place of ``configs_path`` and ``allowed_webhook_hosts``.
     :param connections: reads the connection that a destination names.
     :param enabled: the switch for all of it.

@@ -27,7 +27,8 @@ class CloudActNotifier(BaseNotifier):
         with DAG("daily_ingest", default_args={"on_failure_callback": CloudActNotifier(tenant_id="acme")}):
             ...
 
-    All but ``providers`` may hold Jinja templates; what a context does not know becomes empty text.
+    ``tenant_id``, ``event``, ``severity``, ``title``, ``message`` and ``details`` may hold Jinja templates; what a
+    context does not know becomes empty text.
 
     :param tenant_id: the tenant, or a function of Airflow's context that returns it; left out,
         ``dag_run.conf["tenant_id"]``, else the DAG's param ``tenant_id``, else its tag ``tenant:<id>``, else the run's

@@ -16,9 +16,10 @@ class NotifyOperator(BaseOperator):
     A task that is tried again tells only those who missed it; one that is cleared tells everybody anew. What the last
     try could not deliver is a dead letter. What is held back on purpose is a success; the report says why.
 
-    :param event: one of the eight events.
+    :param event: one of the eight events (templated).
     :param tenant_id: the tenant (templated); left out, it is found as ``CloudActNotifier`` finds it.
-    :param severity: ``info``, ``warning``, ``error`` or ``critical``; left out, the trigger's or the event's own.
+    :param severity: ``info``, ``warning``, ``error`` or ``critical`` (templated); left out, the trigger's or the
+        event's own.
     :param title: the headline (templated).
     :param message: text under the headline (templated).
     :param details: further facts, shown as a table (templated).
