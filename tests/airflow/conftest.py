@@ -28,6 +28,8 @@ os.environ.update(
     AIRFLOW__CORE__LOAD_EXAMPLES="False",
     AIRFLOW__CORE__UNIT_TEST_MODE="False",
     AIRFLOW__API__BASE_URL="http://airflow.example:8080",
+    # Airflow would write a key of its own into the first configuration file it makes, and not read it again.
+    AIRFLOW__CORE__FERNET_KEY="",
 )
 
 from airflow_cloudact_notify.core.formats.text import WIDTH  # noqa: E402
