@@ -126,10 +126,10 @@ _OPTIONS = {
         example="dag.failure,task.failure",
     ),
     "preload": _option(
-        "Whether every process of Airflow imports the engine when it starts, so that the tasks forked from it need "
-        "not: good for LocalExecutor and Celery, lost on pods that run one task each.",
+        "Whether a process of Airflow imports the engine before it forks its first other one, so that the tasks "
+        "forked from it need not. Switch it off on pods that run one task each, unless most tasks notify.",
         "boolean",
-        "False",
+        "True",
     ),
     "callback_budget_seconds": _option(
         "Seconds one callback may take in all, in the triggerer at least 30. Airflow kills a task's callback after 20.",

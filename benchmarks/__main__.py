@@ -22,7 +22,7 @@ from benchmarks.servers import Servers
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 KEPT = DOCS / "benchmarks.json"
-PRELOAD = {"AIRFLOW__CLOUDACT_NOTIFY__PRELOAD": "True"}
+NO_PRELOAD = {"AIRFLOW__CLOUDACT_NOTIFY__PRELOAD": "False"}
 
 
 def main() -> int:
@@ -63,7 +63,7 @@ def measured(folder: Path, servers: Servers, *, smoke: bool) -> Outcome:
     env = world.environment(folder, servers)
     if smoke:
         env["AIRFLOW__CLOUDACT_NOTIFY__CALLBACK_BUDGET_SECONDS"] = "5"
-    with TaskProcesses(env) as processes, TaskProcesses(env | PRELOAD) as preloaded:
+    with TaskProcesses(env | NO_PRELOAD) as processes, TaskProcesses(env) as preloaded:
         slowest = None if smoke else _Running(TROUBLES[-1], processes)
         samples = {}
         for name, experiment in experiments(folders).items():
@@ -72,9 +72,9 @@ def measured(folder: Path, servers: Servers, *, smoke: bool) -> Outcome:
                 _short(experiment) if smoke else experiment, processes, preloaded, servers
             )
         _say("calls")
-        calls = processes.run("calls")
+        calls = preloaded.run("calls")
         _say("servers in trouble")
-        troubles = _troubles(processes, servers, slowest, smoke=smoke)
+        troubles = _troubles(processes, preloaded, servers, slowest, smoke=smoke)
     _say("parsing")
     parsed = parsing.seconds(env, folder / "dags", 4 if smoke else parsing.FILES)
     return Outcome(machine(), versions(), samples, calls, troubles, parsed)
@@ -131,11 +131,16 @@ class _Running:
 
 
 def _troubles(
-    processes: TaskProcesses, servers: Servers, slowest: _Running | None, *, smoke: bool
+    processes: TaskProcesses,
+    preloaded: TaskProcesses,
+    servers: Servers,
+    slowest: _Running | None,
+    *,
+    smoke: bool,
 ) -> list[Troubled]:
     """Let everybody tell servers in trouble, all at once: it is waiting."""
     wanted = [t for t in TROUBLES[:-1] if not (smoke and t.place == "hang" and t.who != "ours")]
-    running = [_Running(trouble, processes) for trouble in wanted]
+    running = [_Running(t, preloaded if t.who == "ours" else processes) for t in wanted]
     return [one.ended(servers) for one in [*running, *([slowest] if slowest else [])]]
 
 

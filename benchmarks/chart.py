@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 from benchmarks.outcome import Outcome
-from benchmarks.rows import ROWS, Row
+from benchmarks.rows import NOT_PRELOADED, ROWS, Row
 
 PANELS = {
     "first Slack + mail in a fresh process, imports included": "First Slack + mail of a process",
@@ -19,17 +19,16 @@ PANELS = {
     "memory that a first notification adds": "Memory it adds to a task",
 }
 """Titles of rows, and of their panels."""
-PRELOADED = "ours, preloaded"
 NAMES = {
     "ours": "CloudAct",
-    PRELOADED: "with preload",
+    NOT_PRELOADED: "not forked",
     "official": "official",
     "apprise": "Apprise",
     "bare": "bare protocols",
 }
 COLOURS = {
     "ours": "#1b66c9",
-    PRELOADED: "#6ea8e8",
+    NOT_PRELOADED: "#6ea8e8",
     "official": "#8c959f",
     "apprise": "#b6bdc5",
     "bare": "#d8dde2",

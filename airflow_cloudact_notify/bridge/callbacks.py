@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,14 +29,22 @@ log = logging.getLogger(__name__)
 _FAILED = ("failed", "upstream_failed")
 
 
-def notify(context: Context, wish: Wish, lifecycle: Lifecycle | None = None) -> NotificationReport | None:
+def notify(
+    context: Context, wish: Wish, lifecycle: Lifecycle | None = None, began: float | None = None
+) -> NotificationReport | None:
     """Tell what the callback was called for. Whatever goes wrong is logged; ``None`` when nothing could be told.
 
     Not even ``SystemExit`` leaves: Airflow would try a task again that must not be.
+
+    :param began: when the callback did, by ``time.monotonic``; left out, now.
     """
+    began = time.monotonic() if began is None else began
     try:
         settings = read_settings()
-        with process.allowance(settings.callback_budget_seconds) as seconds, Budget(seconds) as budget:
+        with (
+            process.allowance(settings.callback_budget_seconds, began) as seconds,
+            Budget(seconds, began=began) as budget,
+        ):
             return _notify(context, wish, _lifecycle(context, wish, lifecycle), settings, budget)
     except (Exception, SystemExit):
         log.exception("The notification could not be sent")

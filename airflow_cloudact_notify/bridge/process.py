@@ -24,14 +24,16 @@ _spent = 0.0
 
 
 @contextmanager
-def allowance(seconds: float) -> Iterator[float]:
+def allowance(seconds: float, began: float | None = None) -> Iterator[float]:
     """Give a callback what it may take: ``seconds``, in the DAG processor no more than its process has left.
 
     The first in a DAG processor's process gets no less than ``FIRST_SECONDS``, any in the triggerer no less than
     ``TRIGGERER_SECONDS``.
+
+    :param began: when it began, by ``time.monotonic``; left out, now.
     """
     global _spent
-    started = time.monotonic()
+    began = time.monotonic() if began is None else began
     if is_dag_processor():
         wanted = seconds if _spent else max(seconds, FIRST_SECONDS)
         seconds = min(wanted, max(LEAST_SECONDS, DAG_PROCESSOR_SECONDS - _spent))
@@ -40,7 +42,7 @@ def allowance(seconds: float) -> Iterator[float]:
     try:
         yield seconds
     finally:
-        _spent += time.monotonic() - started
+        _spent += time.monotonic() - began
 
 
 def is_supervised() -> bool:

@@ -18,7 +18,7 @@ def render(value: Any, context: Mapping[str, Any]) -> Any:
     :raises jinja2.TemplateError: for a template that cannot be read or filled.
     """
     if isinstance(value, str):
-        return _template(value, context).render(dict(context)) if _is_template(value) else value
+        return _template(value, context).render(dict(context)) if is_template(value) else value
     if isinstance(value, Mapping):
         return {key: render(item, context) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -30,7 +30,8 @@ def _known(value: Any) -> Any:
     return "" if value is None else value
 
 
-def _is_template(text: str) -> bool:
+def is_template(text: str) -> bool:
+    """Whether there is anything to fill in."""
     return "{{" in text or "{%" in text or "{#" in text
 
 

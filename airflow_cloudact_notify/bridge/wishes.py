@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from airflow_cloudact_notify.bridge.causes import one_sentence
 from airflow_cloudact_notify.bridge.context import Context
-from airflow_cloudact_notify.bridge.templating import render
+from airflow_cloudact_notify.bridge.templating import is_template, render
 from airflow_cloudact_notify.bridge.wish import Wish
 from airflow_cloudact_notify.core.budget import Caller
 from airflow_cloudact_notify.core.enums import NotificationEvent, NotificationProvider, NotificationSeverity
@@ -58,7 +58,7 @@ def said(error: BaseException) -> str:
 
 def _filled(wish: Wish, name: str, context: Context, call: Caller, notes: list[str]) -> Any:
     value = getattr(wish, name)
-    if not value or callable(value):
+    if not value or callable(value) or (isinstance(value, str) and not is_template(value)):
         return value
     filled = attempt(f"fill in the notifier's {name}", functools.partial(render, value, context), call, notes)
     return value if filled is None and name in _KEPT else filled

@@ -32,16 +32,22 @@ def call_directly(operation: str, function: Callable[[], T]) -> T:
 
 
 class Budget:
-    """A countdown that starts when it is made, and the calls that are made within it.
+    """A countdown, and the calls that are made within it.
 
     :param seconds: ``None`` for no limit.
     :param clock: monotonic seconds.
+    :param began: when it started, by the clock; left out, now.
     """
 
-    def __init__(self, seconds: float | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        seconds: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        began: float | None = None,
+    ) -> None:
         self.seconds = seconds
         self._clock = clock
-        self._started = clock()
+        self._started = clock() if began is None else began
         self._delivery_is_over = False
         self._calls = _CallThread()
         self._unanswered: tuple[str, _Answer] | None = None

@@ -72,6 +72,12 @@ def tls_context(verify: bool = True) -> ssl.SSLContext:
     return context
 
 
+@functools.cache
+def own_name() -> str:
+    """Return what this host calls itself to mail servers: asked of its resolver once, which can be slow to say."""
+    return smtplib.SMTP().local_hostname
+
+
 @contextmanager
 def connection(server: SmtpServer, *, timeout: float) -> Iterator[smtplib.SMTP]:
     """Open a protected, logged-in connection.
@@ -150,9 +156,9 @@ def _named(mail: EmailMessage) -> Iterator[str]:
 def _connect(server: SmtpServer, timeout: float) -> smtplib.SMTP:
     try:
         if server.security is not SmtpSecurity.IMPLICIT:
-            return smtplib.SMTP(server.host, server.port, timeout=timeout)
+            return smtplib.SMTP(server.host, server.port, own_name(), timeout=timeout)
         context = tls_context(server.verify)
-        return smtplib.SMTP_SSL(server.host, server.port, timeout=timeout, context=context)
+        return smtplib.SMTP_SSL(server.host, server.port, own_name(), timeout=timeout, context=context)
     except UnicodeError:
         raise DeliveryError(FailureReason.MISCONFIGURED, f"{server.host!r} is not a host name") from None
 

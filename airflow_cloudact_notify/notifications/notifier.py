@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -94,10 +95,12 @@ class CloudActNotifier(BaseNotifier):
 
     def notify(self, context: Mapping[str, Any]) -> None:
         """Tell, and return when it is told, or the budget is used up."""
+        # In a process that has not imported the engine yet, that takes of the budget, too.
+        began = time.monotonic()
         from airflow_cloudact_notify.bridge import callbacks
         from airflow_cloudact_notify.core.enums import Lifecycle
 
-        callbacks.notify(context, self.wish, Lifecycle(self.lifecycle) if self.lifecycle else None)
+        callbacks.notify(context, self.wish, Lifecycle(self.lifecycle) if self.lifecycle else None, began)
 
     async def async_notify(self, context: Mapping[str, Any]) -> None:
         """Tell, without blocking the event loop."""

@@ -4,13 +4,14 @@ Airflow loads this module whenever it starts, and calls it for every DAG it pars
 file: it imports nothing to attach, and no mistake in it can keep a DAG from loading.
 
 Since it is loaded in the processes from which Airflow forks those of tasks and callbacks, it also does what
-``[cloudact_notify] preload`` asks for.
+``[cloudact_notify] preload`` asks for, before the first fork.
 """
 
 from __future__ import annotations
 
 import functools
 import logging
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -151,17 +152,19 @@ def _attached(lifecycle: str) -> Attached:
     return Attached(lifecycle)
 
 
-def _preload_if_asked() -> None:
-    """Import the engine, which is lost on a process that forks no tasks, and in a pod that runs one task and ends."""
+@functools.cache
+def preload_if_asked() -> None:
+    """Import the engine, so that this process's forks need not: once."""
     try:
         from airflow.configuration import conf
 
-        if conf.getboolean("cloudact_notify", "preload", fallback=False):
-            from airflow_cloudact_notify.core.preload import preload
+        if conf.getboolean("cloudact_notify", "preload", fallback=True):
+            from airflow_cloudact_notify.plugins.preload import preload
 
             preload()
     except Exception:
         log.exception("[cloudact_notify] preload did not work; everything else does")
 
 
-_preload_if_asked()
+# A process that forks no other, as most of the command line's, pays nothing.
+os.register_at_fork(before=preload_if_asked)

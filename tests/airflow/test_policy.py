@@ -683,42 +683,48 @@ def test_starts_are_told_once_although_a_task_is_deferred(attach, root_mailbox, 
     assert subjects(root_mailbox) == ["DAG deferring started", "Task deferring.t started"]
 
 
-def in_a_new_process(program: str, preload: str) -> subprocess.CompletedProcess[str]:
-    """Run a program in a process that starts with ``[cloudact_notify] preload`` set so."""
+FORKED = """
+import os
+import sys
+import airflow.sdk
+
+def has():
+    return [name in sys.modules for name in ("airflow_cloudact_notify.core.service", "requests")]
+
+before = has()
+if os.fork() == 0:
+    print(*before, *has(), flush=True)
+    os._exit(0)
+os.wait()
+"""
+"""Prints what a process has imported before it forks, and what its fork has."""
+
+
+def in_a_new_process(program: str, preload: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a program in a process that starts with ``[cloudact_notify] preload`` set so, or left out."""
+    options = {} if preload is None else {"AIRFLOW__CLOUDACT_NOTIFY__PRELOAD": preload}
     return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(program)],
-        env={**os.environ, "AIRFLOW__CLOUDACT_NOTIFY__PRELOAD": preload},
+        env={**os.environ, **options},
         capture_output=True,
         text=True,
         check=False,
     )
 
 
-@pytest.mark.parametrize(("preload", "imported"), [("True", "True True"), ("", "False False")])
-def test_the_engine_is_imported_when_airflow_starts_only_if_the_option_asks_for_it(preload, imported):
-    program = """
-        import sys
-        import airflow.sdk
-
-        print("airflow_cloudact_notify.core.service" in sys.modules, "requests" in sys.modules)
-    """
-    done = in_a_new_process(program, preload)
+@pytest.mark.parametrize(("preload", "in_the_fork"), [(None, "True True"), ("False", "False False")])
+def test_the_engine_is_imported_before_airflow_forks_unless_the_option_is_off(preload, in_the_fork):
+    done = in_a_new_process(FORKED, preload)
 
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == imported
+    assert done.stdout.splitlines()[-1] == f"False False {in_the_fork}"
 
 
-def test_a_preload_that_fails_is_logged_and_airflow_starts():
-    program = """
-        import sys
-        sys.modules["requests"] = None
-        import airflow.sdk
-
-        from airflow_cloudact_notify.plugins.policy import attached_words
-        print(sorted(attached_words()))
-    """
-    done = in_a_new_process(program, "True")
+def test_a_preload_that_fails_is_logged_and_airflow_goes_on():
+    done = in_a_new_process(
+        f'import sys; sys.modules["airflow_cloudact_notify.core.outages"] = None\n{FORKED}'
+    )
 
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "[]"
+    assert done.stdout.splitlines()[-1] == "False False False False"
     assert "[cloudact_notify] preload did not work" in done.stdout + done.stderr

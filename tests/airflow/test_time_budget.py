@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -105,6 +106,15 @@ def test_no_exit_leaves_a_callback(tell_all, monkeypatch, caplog):
 
     assert callbacks.notify(context(), Wish()) is None
     assert "The notification could not be sent" in caplog.text
+
+
+def test_what_passed_before_the_engine_was_there_is_of_the_budget(tell_all, told):
+    tell_all()
+
+    report = callbacks.notify(context(), Wish(), Lifecycle.FAILURE, began=time.monotonic() - 60)
+
+    assert told() == []
+    assert "budget_exhausted" in report.summary
 
 
 # What the callbacks of one process of the DAG processor may take together

@@ -14,6 +14,14 @@ from airflow_cloudact_notify.testing import FrozenClock
 FOREVER = float("inf")
 
 
+def test_what_passed_before_it_was_made_counts_when_it_is_told_of() -> None:
+    clock = FrozenClock()
+    began = clock()
+    clock.advance(3)
+
+    assert Budget(10, clock, began).remaining() == 7
+
+
 def test_no_limit_never_runs_out() -> None:
     clock = FrozenClock()
     budget = Budget(None, clock)

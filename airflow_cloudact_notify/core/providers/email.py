@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC
-from email.headerregistry import Address
+from email.headerregistry import Address, HeaderRegistry
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import Field, SecretStr
 
@@ -108,6 +109,17 @@ class EmailConfig(DestinationConfig):
         return name if name.isascii() and is_address(name) else None
 
 
+class _Headers(HeaderRegistry):
+    """The email package's own, which makes a new class of every header of every mail."""
+
+    @functools.cache  # noqa: B019 - there is one for all, and a dozen names
+    def __getitem__(self, name: str) -> type[Any]:
+        return super().__getitem__(name)
+
+
+_POLICY = SMTP.clone(header_factory=_Headers())
+
+
 @dataclass(frozen=True, slots=True)
 class EmailPayload:
     """A mail, and who of its To and CC it goes to in this attempt."""
@@ -143,7 +155,7 @@ class EmailNotificationProvider(BaseNotificationProvider[EmailConfig, EmailPaylo
 
     def render(self, message: NotificationMessage, parts: Parts = NO_PARTS) -> EmailPayload:
         content = content_of(message, self.settings.style)
-        mail = EmailMessage(policy=SMTP)
+        mail = EmailMessage(policy=_POLICY)
         name = cut(_header(self.config.from_name or ""), MAX_NAME)
         mail["From"] = _address(self._sender, name)
         mail["To"] = _addresses(self.config.to_emails)
@@ -170,6 +182,7 @@ class EmailNotificationProvider(BaseNotificationProvider[EmailConfig, EmailPaylo
         return EmailPayload(mail, tuple(recipients))
 
     def warm_up(self) -> None:
+        smtp.own_name()
         if self._server.security is not SmtpSecurity.NONE:
             smtp.tls_context(self._server.verify)
 
