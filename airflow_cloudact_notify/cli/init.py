@@ -49,7 +49,7 @@ def _root(*, is_inbox: bool) -> dict[str, Any]:
         "smtp_host": "smtp.example.com",
         "smtp_port": 587,
         "smtp_username": "alerts@example.com",
-        "smtp_password": "${CLOUDACT_NOTIFY_SMTP_PASSWORD}",
+        "smtp_password": "${PLATFORM_SMTP_PASSWORD}",
     }
     if is_inbox:
         server = {"smtp_host": "127.0.0.1", "smtp_port": INBOX_PORT, "smtp_use_tls": False}

@@ -101,7 +101,7 @@ def test_without_rich_and_argcomplete_everything_is_plain(tmp_path):
         "sys.exit(main(['init', 'acme']) or main(['explain', 'acme', 'system_error', '-c', 'configs']))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert "CLOUDACT_NOTIFY_SMTP_PASSWORD is not set" in done.stdout
+    assert "PLATFORM_SMTP_PASSWORD is not set" in done.stdout
 
 
 @pytest.mark.parametrize(

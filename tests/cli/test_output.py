@@ -53,9 +53,7 @@ def test_a_terminal_has_colours_unless_somebody_wants_none(env, colours):
 
 def test_a_table_is_drawn_on_a_terminal(run):
     run("init", "acme")
-    shown = on_a_terminal(
-        "explain", "acme", "pipeline_failure", "-c", "configs", CLOUDACT_NOTIFY_SMTP_PASSWORD="x"
-    )
+    shown = on_a_terminal("explain", "acme", "pipeline_failure", "-c", "configs", PLATFORM_SMTP_PASSWORD="x")
     assert "email.to_emails" in shown
     assert ("─" in shown) is (importlib.util.find_spec("rich") is not None)
 
