@@ -64,7 +64,7 @@ class EventTriggerConfig(Section):
     severity: NotificationSeverity | None = None
     """How bad it is; left out, the event's own. ``mention_users`` are mentioned when it is critical."""
     providers: list[NotificationProvider] | None = Field(default=None, min_length=1)
-    """Who is told; left out, ``default_provider``."""
+    """Who is told; left out, ``default_provider``, or when that is off, every destination that is on."""
     fallback_providers: list[NotificationProvider] | None = None
     """Who is told when one of ``providers`` cannot be; left out, the file's own."""
     template: TemplateName | None = None

@@ -127,16 +127,16 @@ def duplicate_recipients(document: Document, _: Document) -> Iterator[Doubt]:
 
 
 def triggers_that_reach_nobody(document: Document, whole: Document) -> Iterator[Doubt]:
-    """A trigger whose destinations are all switched off."""
+    """A trigger that names destinations which are all switched off."""
     for index, trigger in _triggers(document):
         if trigger.get("enabled") is False:
             continue
-        wanted = _wanted(trigger.get("providers") or [whole.get("default_provider", "email")])
+        wanted = _wanted(trigger.get("providers"))
         if wanted and not any(documents.is_enabled(whole, name) for name in wanted):
             names = ", ".join(wanted)
             yield Doubt(
                 "trigger-reaches-nobody",
-                f"event_triggers.{index}.{'providers' if trigger.get('providers') else 'event'}",
+                f"event_triggers.{index}.providers",
                 f"the trigger's destinations are all switched off: {names}",
                 "Switch one of them on, or name another in providers.",
                 is_of_the_whole=True,

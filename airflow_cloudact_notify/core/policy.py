@@ -223,8 +223,8 @@ def _wanted(
     if providers is not None:
         return destinations(providers)
     trigger = config.trigger(event)
-    if trigger is not None:
-        return destinations(trigger.providers or (config.default_provider,))
+    if trigger is not None and trigger.providers:
+        return destinations(trigger.providers)
     default = destinations((config.default_provider,))
     enabled = config.enabled_destinations()
     return tuple(name for name in default if name in enabled) or enabled

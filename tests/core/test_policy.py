@@ -60,6 +60,12 @@ def test_an_alert_nobody_routed_goes_to_all_when_the_default_provider_is_off(eve
     assert plan(event, email={"enabled": False}).off == ()
 
 
+def test_a_trigger_that_names_nobody_goes_to_all_when_the_default_provider_is_off() -> None:
+    made = plan("pipeline_success", {"event": "pipeline_success"}, email={"enabled": False})
+    assert made.send_to == (SLACK,)
+    assert made.off == ()
+
+
 @pytest.mark.parametrize("event", CHATTER)
 def test_chatter_is_told_only_to_who_asks_for_it(event: str) -> None:
     held = plan(event).held
