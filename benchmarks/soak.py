@@ -98,7 +98,7 @@ def weighed(told: int) -> Weight:
     cached = (
         len(configs._resolved)
         + len(configs._last_good)
-        + len(configs._files._seen)
+        + len(configs.files._seen)
         + len(service.destinations._made)
         + templating._compiled.cache_info().currsize
     )
