@@ -10,6 +10,7 @@ from typing import Self
 from pydantic import AwareDatetime, Field, model_validator
 
 from airflow_cloudact_notify.core.enums import NotificationSeverity
+from airflow_cloudact_notify.core.masking import mask
 from airflow_cloudact_notify.core.message import NotificationMessage
 from airflow_cloudact_notify.core.section import Section
 
@@ -79,7 +80,7 @@ class SilenceConfig(Section):
 
     def __str__(self) -> str:
         until = f"{self.ends_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-        return f"silenced by {self.created_by} until {until}: {self.comment}"
+        return mask(f"silenced by {self.created_by} until {until}: {self.comment}")
 
 
 def active(

@@ -70,6 +70,12 @@ def test_the_one_that_ends_last_is_named() -> None:
     assert str(found) == "silenced by ann until 2026-01-02 07:00 UTC: long"
 
 
+def test_a_secret_in_its_comment_is_not_told() -> None:
+    said = str(silence(tenant="*", comment="see postgresql://ann:hunter2@db/sales"))
+    assert "hunter2" not in said
+    assert said.endswith("@db/sales")
+
+
 @pytest.mark.parametrize(
     ("keys", "problem"),
     [
