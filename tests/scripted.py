@@ -144,7 +144,8 @@ _USUAL = {
 class ScriptedWebhook(_Server):
     """A web server at ``url`` that gives these answers to its requests, in turn, and then ``200 ok``.
 
-    A text is the answer as it goes over the wire. ``requests`` counts those that came in whole.
+    A text is the answer as it goes over the wire, but for ``Connection: close``, which is added: a client that kept a
+    connection this server is about to close would race against it. ``requests`` counts those that came in whole.
     """
 
     def __init__(self, *answers: Answer) -> None:
@@ -166,4 +167,4 @@ class ScriptedWebhook(_Server):
         if isinstance(answer, Instead):
             _misbehave(client, answer)
         else:
-            client.wfile.write(answer.encode())
+            client.wfile.write(answer.replace("\r\n", "\r\nConnection: close\r\n", 1).encode())
