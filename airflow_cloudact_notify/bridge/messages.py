@@ -154,15 +154,20 @@ def _log_url(moment: Moment) -> str | None:
 
 def page_of(dag_id: str | None, run_id: str | None = None) -> str | None:
     """Return the page of a DAG, or of a run, in Airflow's web interface, where its address is known."""
-    base_url = conf.get("api", "base_url", fallback=None)
-    if not (base_url and dag_id):
+    if not (_base_url() and dag_id):
         return None
-    page = f"{base_url.rstrip('/')}/dags/{quote(dag_id)}"
+    page = f"{_base_url()}/dags/{quote(dag_id)}"
     return f"{page}/runs/{quote(run_id)}" if run_id else page
+
+
+@functools.cache
+def _base_url() -> str:
+    """Return the address of Airflow's web interface without a slash at its end, nothing where it is not known."""
+    return (conf.get("api", "base_url", fallback=None) or "").rstrip("/")
 
 
 @functools.cache
 def _warn_of_missing_base_url() -> None:
     """Say, once a process, that links will not work elsewhere."""
-    if not conf.get("api", "base_url", fallback=None):
+    if not _base_url():
         log.warning("[api] base_url is not set: the links in notifications lead to localhost")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 from collections.abc import Callable
@@ -36,8 +37,9 @@ class Settings:
     rules: ReferenceRules
 
 
+@functools.cache
 def read_settings() -> Settings:
-    """Return the options as they are now; one that cannot be read is logged, and its default taken."""
+    """Return this process's options; one that cannot be read is logged, and its default taken."""
     return Settings(
         enabled=_or_default(conf.getboolean, "enabled", True),
         configs_path=_below_airflow_home(_text("configs_path") or "configs"),

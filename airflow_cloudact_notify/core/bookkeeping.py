@@ -20,7 +20,7 @@ from airflow_cloudact_notify.core.enums import (
     SuppressionReason,
 )
 from airflow_cloudact_notify.core.errors import StateUnavailable
-from airflow_cloudact_notify.core.gates import GATES, Gatekeeper, Place, silenced
+from airflow_cloudact_notify.core.gates import GATES, Gatekeeper, KnownSilences, Place, silenced
 from airflow_cloudact_notify.core.message import MessageKind, NotificationMessage
 from airflow_cloudact_notify.core.outages import Outages
 from airflow_cloudact_notify.core.policy import Held, Plan
@@ -46,6 +46,7 @@ class Bookkeeping:
 
     :param remark: takes a sentence for a person.
     :param clock: seconds since 1970.
+    :param known: the silences that the process has seen; left out, they are read each time.
     """
 
     def __init__(
@@ -54,13 +55,14 @@ class Bookkeeping:
         remark: Callable[[str], Any],
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
+        known: KnownSilences | None = None,
     ) -> None:
         self._store = store
         self._cooldowns = Cooldowns(store, remark)
         self._held = HeldReports(store)
         self._control = Control(store)
         self.outages = Outages(store, remark, clock, sleep)
-        self._gates = Gatekeeper(store, remark, clock)
+        self._gates = Gatekeeper(store, remark, clock, known)
         self._remark = remark
         self._clock = clock
         self._sleep = sleep

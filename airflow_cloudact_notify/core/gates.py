@@ -21,6 +21,9 @@ from airflow_cloudact_notify.core.state.store import StateStore
 
 GATES = (SuppressionReason.SILENCED, SuppressionReason.QUIET_HOURS, SuppressionReason.MAX_PER_HOUR)
 _GATED = (MessageKind.ALERT, MessageKind.DIGEST, MessageKind.RECOVERY, MessageKind.REPLAY)
+FRESH_SECONDS = 5.0
+"""How long a process may take silences for what they were. A task tells once or twice and looks each time it begins;
+the triggerer and maintenance may tell hundreds of messages."""
 _CRITICAL = "critical"
 _CAPPED = (MessageKind.ALERT, MessageKind.RECOVERY, MessageKind.REPLAY)
 
@@ -69,15 +72,51 @@ def quiet(message: NotificationMessage, plan: Plan, now: float) -> Held | None:
     return Held(SuppressionReason.QUIET_HOURS, why, counts=True)
 
 
+class KnownSilences:
+    """The silences of the state, as they were no more than ``FRESH_SECONDS`` ago: a process that tells much reads them
+    once for many messages.
+
+    Threads may share it.
+
+    :param clock: seconds since 1970.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._seen: tuple[float, tuple[SilenceConfig, ...]] | None = None
+
+    def up_to_date(self, row: Silences) -> tuple[SilenceConfig, ...]:
+        """Return them, read from their row where it is time to.
+
+        :raises StateUnavailable: when the state does not answer; nothing is remembered then.
+        """
+        now, seen = self._clock(), self._seen
+        if seen is None or not 0 <= now - seen[0] < FRESH_SECONDS:
+            self._seen = seen = (now, tuple(row.load().values()))
+        return seen[1]
+
+    def forget(self) -> None:
+        """Read them anew next time."""
+        self._seen = None
+
+
 class Gatekeeper:
     """Looks at the gates that the state knows of. State fails open: what cannot be read or written is remarked.
 
     :param remark: takes a sentence for a person.
     :param clock: seconds since 1970.
+    :param known: the silences that the process has seen; left out, they are read each time.
     """
 
-    def __init__(self, store: StateStore, remark: Callable[[str], Any], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        store: StateStore,
+        remark: Callable[[str], Any],
+        clock: Callable[[], float],
+        known: KnownSilences | None = None,
+    ) -> None:
         self._silences = Silences(store, remark)
+        self._known = known or KnownSilences(clock)
         self._sends = Sends(store)
         self._remark = remark
         self._clock = clock
@@ -89,7 +128,7 @@ class Gatekeeper:
         if held or message.kind not in _GATED:
             return held
         try:
-            return silenced(message, plan, self._silences.load().values(), now)
+            return silenced(message, plan, self._known.up_to_date(self._silences), now)
         except StateUnavailable as error:
             self._remark(f"sent without looking at silences: {error}")
             return None

@@ -36,6 +36,23 @@ class HttpAnswer:
     retry_after: float | None
 
 
+def session_for(url: str, proxy: str | None = None) -> requests.Session:
+    """Return a session for one address. It asks the environment for proxies and authorities now, and never again:
+    that takes a third of a request's time.
+
+    :param proxy: an HTTP proxy, in place of the one that the environment names.
+    """
+    # It costs some 30 ms to import: only who sends by HTTP pays for it.
+    import requests
+
+    session = requests.Session()
+    known = session.merge_environment_settings(url, {}, None, None, None)  # type: ignore[no-untyped-call]
+    session.proxies = {"http": proxy, "https": proxy} if proxy else known["proxies"]
+    session.verify = known["verify"]
+    session.trust_env = False
+    return session
+
+
 def post_json(
     session: requests.Session, url: str, payload: Mapping[str, Any], *, timeout: float
 ) -> HttpAnswer:
@@ -44,7 +61,6 @@ def post_json(
     :param timeout: seconds for connecting, and again between two bytes of the answer.
     :raises DeliveryError: when no answer came. The text names the host, never the URL, which may be a secret.
     """
-    # requests costs some 30 ms to import: only who sends by HTTP pays for it.
     import requests
 
     logging.getLogger("urllib3.connectionpool").addFilter(_SECRET_PATHS)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from airflow_cloudact_notify.core.bookkeeping import Bookkeeping
+from airflow_cloudact_notify.core.gates import KnownSilences
 from airflow_cloudact_notify.core.health import HealthBook
 from airflow_cloudact_notify.core.letters import Letters
 from airflow_cloudact_notify.core.state.store import MemoryStateStore, StateStore
@@ -27,11 +28,16 @@ class Records:
         remark: Callable[[str], Any],
         clock: Callable[[], float],
         settle: Callable[[float], None],
+        silences: KnownSilences,
     ) -> Self:
         """Return the records in a store; without one, nothing is remembered.
 
         :param remark: takes a sentence for a person.
         :param clock: seconds since 1970.
+        :param silences: those in the store, as far as the process has seen them.
         """
-        books = Bookkeeping(store or MemoryStateStore(), remark, clock, settle)
+        if store is None:
+            books = Bookkeeping(MemoryStateStore(), remark, clock, settle)
+        else:
+            books = Bookkeeping(store, remark, clock, settle, silences)
         return cls(books, HealthBook(store, remark, clock), Letters(store, remark, clock))

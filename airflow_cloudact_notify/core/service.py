@@ -24,6 +24,7 @@ from airflow_cloudact_notify.core.enums import (
     NotificationProvider,
     SuppressionReason,
 )
+from airflow_cloudact_notify.core.gates import KnownSilences
 from airflow_cloudact_notify.core.health import Owner
 from airflow_cloudact_notify.core.letters import FIRST_AND_LAST, Attempt
 from airflow_cloudact_notify.core.message import MessageKind, NotificationMessage
@@ -85,6 +86,7 @@ class NotificationService(OriginalApi):
         self._clock = clock
         self._sleep = sleep
         self._settle = settle
+        self._silences = KnownSilences(clock)
 
     def send(
         self,
@@ -142,7 +144,7 @@ class NotificationService(OriginalApi):
                 remarks.append(text)
 
         store = BoundedStateStore(self.state, budget.call) if remember else None
-        return Records.over(store, remark, self._clock, self._settle)
+        return Records.over(store, remark, self._clock, self._settle, self._silences)
 
     def _planned(
         self,
@@ -218,9 +220,10 @@ class NotificationService(OriginalApi):
         return self.get_config(tenant_id).trigger(NotificationEvent(event))
 
     def clear_cache(self, tenant_id: str | None = None) -> None:
-        """Read configurations and connections anew, of one tenant or of all."""
+        """Read configurations, connections and silences anew, of one tenant or of all."""
         self.configs.clear(tenant_id)
         self.destinations.forget()
+        self._silences.forget()
 
 
 _OFF = Plan(

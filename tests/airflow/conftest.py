@@ -57,6 +57,25 @@ def database() -> None:
         VariableStateStore().get("cloudact_notify:warm_up")
 
 
+@pytest.fixture(autouse=True)
+def _as_in_a_new_process() -> Iterator[None]:
+    """Forget what a process reads of its settings once, before each test and after it."""
+    from airflow_cloudact_notify.bridge import messages, metrics, settings, wiring
+
+    read_once = (
+        settings.read_settings,
+        wiring.airflow_service,
+        messages._base_url,
+        messages._warn_of_missing_base_url,
+        metrics._legacy_names_on,
+    )
+    for function in read_once:
+        function.cache_clear()
+    yield
+    for function in read_once:
+        function.cache_clear()
+
+
 @pytest.fixture
 def smtp() -> Iterator[SmtpInbox]:
     with SmtpInbox() as inbox:
@@ -73,11 +92,8 @@ def slack(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlackInbox]:
 @pytest.fixture
 def configs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., None]]:
     """Return a function that writes a tenant's file, or the root's for ``None``; nothing is remembered after."""
-    from airflow_cloudact_notify.bridge.wiring import airflow_service
-
     folder = tmp_path / "configs"
     monkeypatch.setenv("AIRFLOW__CLOUDACT_NOTIFY__CONFIGS_PATH", str(folder))
-    airflow_service.cache_clear()
 
     def write(tenant_id: str | None, **document: Any) -> None:
         file = folder / (f"{tenant_id}/notifications.json" if tenant_id else "notifications/config.json")
@@ -85,7 +101,6 @@ def configs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callabl
         file.write_text(json.dumps(document))
 
     yield write
-    airflow_service.cache_clear()
     _delete_variables()
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from airflow_cloudact_notify.bridge.runs import latest_success
+from airflow_cloudact_notify.bridge.settings import read_settings
 from airflow_cloudact_notify.bridge.variables import VariableStateStore
 from airflow_cloudact_notify.bridge.wiring import airflow_service
 from airflow_cloudact_notify.cli.main import main
@@ -176,6 +177,8 @@ def test_a_silence_holds_from_when_it_is_added_until_it_is_ended(tell_all, told,
     assert "pipeline sal*" in run("silence", "list")[1]
 
     assert run("silence", "expire", added["id"]) == (0, "1 ended\n")
+    # As in a task's process, which has not looked yet.
+    airflow_service().clear_cache()
     fail()
     assert len(told()) == 1
 
@@ -438,6 +441,7 @@ def test_the_doctor_looks_at_what_airflow_has(tell_all, add_connection, answered
     monkeypatch.setenv("AIRFLOW__CLOUDACT_NOTIFY__ENABLED", "False")
     monkeypatch.setenv("AIRFLOW_VAR_CLOUDACT_NOTIFY:CONTROL:SILENCES", "x")
     airflow_service.cache_clear()
+    read_settings.cache_clear()
     found = {check["about"]: check["state"] for check in answered("doctor")}
     assert found["maintenance"] == "ok"
     assert found["enabled"] == "bad"

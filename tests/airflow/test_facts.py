@@ -11,7 +11,6 @@ import pytest
 from airflow.sdk import DAG, BaseHook, Param, task
 
 from airflow_cloudact_notify import CloudActNotifier, on_failure
-from airflow_cloudact_notify.bridge import messages
 
 PASSWORD = "Tr0ub4dor-and-3"
 WIKI = "https://wiki.example.com/p"
@@ -192,12 +191,10 @@ def test_a_tasks_documentation_comes_before_its_dags(tell_all, told):
 @pytest.mark.parametrize("base_url", ["", "http://airflow.example:8080"], ids=["unset", "set"])
 def test_links_that_lead_to_localhost_are_warned_of_once(tell_all, told, monkeypatch, caplog, base_url):
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", base_url)
-    messages._warn_of_missing_base_url.cache_clear()
     tell_all()
 
     for run_id in ("one", "two"):
         on_failure(context(run_id=run_id))
 
-    messages._warn_of_missing_base_url.cache_clear()
     assert len(told()) == 2
     assert caplog.text.count("[api] base_url is not set") == (0 if base_url else 1)

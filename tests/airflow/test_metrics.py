@@ -29,7 +29,6 @@ def statsd(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
     def set_up() -> None:
         names_on = conf.getboolean("metrics", "legacy_names_on")
         stats.initialize(factory=stats_utils.get_stats_factory(), export_legacy_names=names_on)
-        metrics._legacy_names_on.cache_clear()
 
     with StatsdListener() as listener, monkeypatch.context() as env:
         options = {f"AIRFLOW__METRICS__{option}": value for option, value in request.param.items()}
@@ -170,7 +169,6 @@ def test_without_legacy_names_there_are_only_those_with_tags(
     statsd: StatsdListener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW__METRICS__LEGACY_NAMES_ON", "False")
-    metrics._legacy_names_on.cache_clear()
 
     metrics.emit(METRICS[0], 1, "email")
 

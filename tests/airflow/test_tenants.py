@@ -52,6 +52,7 @@ def found(
 ) -> str | None:
     monkeypatch.setenv("AIRFLOW__CLOUDACT_NOTIFY__TENANT_FROM", tenant_from)
     monkeypatch.setenv("AIRFLOW__CLOUDACT_NOTIFY__DEFAULT_TENANT", default_tenant)
+    read_settings.cache_clear()
     return tenant_of(context, argument, read_settings())
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from airflow_cloudact_notify.core.enums import SuppressionReason
+from airflow_cloudact_notify.core.gates import FRESH_SECONDS
 from airflow_cloudact_notify.core.maintenance import LatestSuccess, Maintained, maintain
 from airflow_cloudact_notify.core.message import NotificationMessage
 from airflow_cloudact_notify.core.report import NotificationReport
@@ -83,15 +84,59 @@ def test_a_tenant_hears_neither_what_its_own_file_silences_nor_what_the_roots_do
     assert send(storm, tenant_id="acme", pipeline_id="returns").delivered
 
 
-def test_a_silence_made_while_airflow_runs_holds_at_once_and_ends_by_itself(storm: Storm) -> None:
+def test_a_silence_made_while_airflow_runs_holds_and_ends_by_itself(storm: Storm) -> None:
     assert send(storm).delivered
     add(storm, tenant="acme")
+    # Another process's first look is its own; one that has just looked does so again soon.
+    assert storm.make().send(failure(tenant_id="acme")).suppressed is SILENCED
+    storm.clock.advance(FRESH_SECONDS)
     assert send(storm, tenant_id="acme").suppressed is SILENCED
     assert send(storm, tenant_id="beta").delivered
     storm.clock.advance(3 * HOUR)
     assert send(storm, tenant_id="acme").delivered
     maintained(storm)
     assert storm.state.get(SILENCES) is None
+
+
+def test_a_process_that_tells_much_reads_silences_once_in_a_while(storm: Storm) -> None:
+    storm.configure({"event": "pipeline_started"})
+    storm.state = Flaky(0, refuse)
+    service = storm.make()
+
+    def tell(count: int) -> list[str]:
+        for _ in range(count):
+            assert service.send(report(event="pipeline_started")).delivered
+        calls, storm.state.calls = storm.state.calls, []
+        return calls
+
+    assert tell(5) == [f"read {SILENCES}"]
+    storm.clock.advance(FRESH_SECONDS - 0.1)
+    assert tell(5) == []
+    storm.clock.advance(0.1)
+    assert tell(5) == [f"read {SILENCES}"]
+    # A clock that was set back must not make them last.
+    storm.clock.advance(-HOUR)
+    assert tell(5) == [f"read {SILENCES}"]
+    service.clear_cache()
+    assert tell(5) == [f"read {SILENCES}"]
+
+
+def test_who_may_not_ask_the_state_does_not_take_it_for_empty(storm: Storm) -> None:
+    storm.configure({"event": "pipeline_started"})
+    add(storm, tenant="acme")
+    start = report(event="pipeline_started", tenant_id="acme")
+    assert storm.service.send(start, remember=False).delivered
+    assert storm.service.send(start).suppressed is SILENCED
+
+
+def test_silences_that_could_not_be_read_are_looked_for_again_with_the_next_message(storm: Storm) -> None:
+    storm.configure({"event": "pipeline_started"})
+    storm.state = Flaky(3, refuse)
+    service = storm.make()
+    add(storm, tenant="acme")
+    assert len(storm.state.calls) == 2
+    assert service.send(report(event="pipeline_started", tenant_id="acme")).delivered
+    assert service.send(report(event="pipeline_started", tenant_id="acme")).suppressed is SILENCED
 
 
 def test_what_costs_no_other_state_is_silenced_too(storm: Storm) -> None:

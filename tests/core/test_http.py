@@ -16,27 +16,22 @@ from hypothesis import strategies as st
 from airflow_cloudact_notify.core import http
 from airflow_cloudact_notify.core.enums import FailureReason
 from airflow_cloudact_notify.core.errors import DeliveryError
-from airflow_cloudact_notify.core.http import HttpAnswer, post_json, reason_of_status, retry_after
+from airflow_cloudact_notify.core.http import HttpAnswer, post_json, reason_of_status, retry_after, session_for
 from airflow_cloudact_notify.testing import SlackInbox
 from tests.support import refused_port, silent_port, talking_port
 
 SECRET = "/services/T000/B000/SECRET"
 
 
-@pytest.fixture
-def session() -> Iterator[requests.Session]:
-    with requests.Session() as opened:
-        yield opened
+def post(url: str, timeout: float = 5, proxy: str | None = None) -> HttpAnswer:
+    with session_for(url, proxy) as session:
+        return post_json(session, url, {"text": "hello"}, timeout=timeout)
 
 
-def post(session: requests.Session, url: str, timeout: float = 5) -> HttpAnswer:
-    return post_json(session, url, {"text": "hello"}, timeout=timeout)
-
-
-def why(session: requests.Session, url: str, timeout: float = 5) -> tuple[FailureReason, str]:
+def why(url: str, timeout: float = 5) -> tuple[FailureReason, str]:
     """Return the reason and the words with which posting fails."""
     with pytest.raises(DeliveryError) as error:
-        post(session, url, timeout)
+        post(url, timeout)
     assert error.value.__suppress_context__, "a traceback would show the cause, which quotes the URL"
     assert SECRET not in str(error.value)
     return error.value.reason, error.value.detail
@@ -117,48 +112,69 @@ def test_every_error_of_requests_has_its_reason_and_quotes_no_url(
     }  # fmt: skip
 
 
-def test_a_connection_that_was_never_made_cannot_have_taken_anything(session: requests.Session) -> None:
+def test_a_connection_that_was_never_made_cannot_have_taken_anything() -> None:
     with refused_port() as port, pytest.raises(DeliveryError) as error:
-        post(session, f"http://127.0.0.1:{port}{SECRET}")
+        post(f"http://127.0.0.1:{port}{SECRET}")
     assert not error.value.ambiguous
 
 
-def test_a_proxy_that_cannot_be_reached_has_taken_nothing(session: requests.Session) -> None:
-    session.trust_env = False
+def test_a_proxy_that_cannot_be_reached_has_taken_nothing() -> None:
     with refused_port() as port:
-        session.proxies["http"] = f"http://127.0.0.1:{port}"
+        proxy = f"http://127.0.0.1:{port}"
         with pytest.raises(DeliveryError) as error:
-            post(session, f"http://slack.invalid{SECRET}")
+            post(f"http://slack.invalid{SECRET}", proxy=proxy)
     assert (error.value.reason, error.value.ambiguous) == (FailureReason.UNREACHABLE, False)
 
 
-def test_a_proxy_that_refuses_to_connect_has_passed_nothing_on(session: requests.Session) -> None:
-    session.trust_env = False
+def test_a_proxy_that_refuses_to_connect_has_passed_nothing_on() -> None:
     with talking_port(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n") as port:
-        session.proxies["https"] = f"http://127.0.0.1:{port}"
+        proxy = f"http://127.0.0.1:{port}"
         with pytest.raises(DeliveryError) as error:
-            post(session, f"https://slack.invalid{SECRET}")
+            post(f"https://slack.invalid{SECRET}", proxy=proxy)
     assert (error.value.reason, error.value.ambiguous) == (FailureReason.UNREACHABLE, False)
 
 
-def test_an_answer_is_status_body_and_wait(session: requests.Session) -> None:
+def test_the_proxy_that_a_configuration_names_goes_before_the_environments(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    url = f"http://slack.invalid{SECRET}"
+    # A proxy for plain HTTP takes the whole request: the inboxes stand for two.
+    with SlackInbox() as theirs, SlackInbox() as ours:
+        monkeypatch.setenv("HTTP_PROXY", f"http://{theirs.host}")
+        assert post(url).status == 200
+        assert post(url, proxy=f"http://{ours.host}").status == 200
+    assert (len(theirs.payloads), len(ours.payloads)) == (1, 1)
+
+
+def test_a_login_that_somebody_left_in_a_netrc_file_is_not_sent(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login ann password hush")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with session_for(f"http://127.0.0.1{SECRET}") as session:
+        request = session.prepare_request(requests.Request("POST", f"http://127.0.0.1{SECRET}"))
+    assert "Authorization" not in request.headers
+
+
+def test_an_answer_is_status_body_and_wait() -> None:
     with SlackInbox() as inbox:
         inbox.answer(429, " rate_limited\n", {"Retry-After": "3"})
-        assert post(session, inbox.url) == HttpAnswer(429, "rate_limited", 3)
+        assert post(inbox.url) == HttpAnswer(429, "rate_limited", 3)
         assert inbox.payloads == [{"text": "hello"}]
 
 
-def test_a_redirect_is_not_followed(session: requests.Session) -> None:
+def test_a_redirect_is_not_followed() -> None:
     with SlackInbox() as elsewhere, SlackInbox() as inbox:
         inbox.answer(307, headers={"Location": elsewhere.url})
-        assert post(session, inbox.url).status == 307
+        assert post(inbox.url).status == 307
         assert elsewhere.payloads == []
 
 
-def test_only_the_beginning_of_a_long_body_is_read(session: requests.Session) -> None:
+def test_only_the_beginning_of_a_long_body_is_read() -> None:
     with SlackInbox() as inbox:
         inbox.answer(500, "x" * 1_000_000)
-        assert post(session, inbox.url).body == "x" * http.MAX_BODY
+        assert post(inbox.url).body == "x" * http.MAX_BODY
 
 
 @pytest.mark.parametrize(
@@ -170,28 +186,28 @@ def test_only_the_beginning_of_a_long_body_is_read(session: requests.Session) ->
     ],
 )
 def test_a_body_that_cannot_be_read_leaves_the_status_as_it_is(
-    session: requests.Session, headers: bytes, body: bytes
+    headers: bytes, body: bytes
 ) -> None:
     with talking_port(b"HTTP/1.1 200 OK\r\n" + headers + b"\r\n\r\n" + body) as port:
-        assert post(session, f"http://127.0.0.1:{port}{SECRET}").status == 200
+        assert post(f"http://127.0.0.1:{port}{SECRET}").status == 200
 
 
-def test_bytes_that_are_no_text_do_no_harm(session: requests.Session) -> None:
+def test_bytes_that_are_no_text_do_no_harm() -> None:
     with talking_port(b"HTTP/1.1 500 Oops\r\n\r\n\xff\xfe") as port:
-        assert post(session, f"http://127.0.0.1:{port}{SECRET}") == HttpAnswer(500, "\ufffd\ufffd", None)
+        assert post(f"http://127.0.0.1:{port}{SECRET}") == HttpAnswer(500, "\ufffd\ufffd", None)
 
 
-def test_a_refused_port_is_unreachable(session: requests.Session) -> None:
+def test_a_refused_port_is_unreachable() -> None:
     with refused_port() as port:
-        assert why(session, f"http://127.0.0.1:{port}{SECRET}") == (
+        assert why(f"http://127.0.0.1:{port}{SECRET}") == (
             FailureReason.UNREACHABLE,
             "no connection to 127.0.0.1: Connection refused",
         )
 
 
-def test_a_silent_server_is_a_time_out(session: requests.Session) -> None:
+def test_a_silent_server_is_a_time_out() -> None:
     with silent_port() as port:
-        assert why(session, f"http://127.0.0.1:{port}{SECRET}", timeout=0.1) == (
+        assert why(f"http://127.0.0.1:{port}{SECRET}", timeout=0.1) == (
             FailureReason.TIMEOUT,
             "127.0.0.1 did not answer within 0.1 s; the message may have arrived",
         )
@@ -201,9 +217,9 @@ def test_a_silent_server_is_a_time_out(session: requests.Session) -> None:
     "line",
     [pytest.param(b"", id="hangs up"), pytest.param(b"220 mail.example.com ESMTP\r\n", id="a mail server")],
 )
-def test_an_answer_that_is_none_is_unreachable(session: requests.Session, line: bytes) -> None:
+def test_an_answer_that_is_none_is_unreachable(line: bytes) -> None:
     with talking_port(line) as port:
-        reason, words = why(session, f"http://127.0.0.1:{port}{SECRET}")
+        reason, words = why(f"http://127.0.0.1:{port}{SECRET}")
     assert reason is FailureReason.UNREACHABLE
     assert words.startswith("no connection to 127.0.0.1: ")
 
@@ -217,30 +233,30 @@ def test_the_innermost_cause_is_told_and_the_url_in_the_outer_ones_is_not() -> N
 
 
 @pytest.mark.parametrize("url", ["http://", "https://.example.com/x", "gopher://example.com/x", "no url"])
-def test_a_url_that_is_none_is_a_mistake_in_the_file(session: requests.Session, url: str) -> None:
-    assert why(session, url) == (FailureReason.MISCONFIGURED, "the webhook URL is not usable")
+def test_a_url_that_is_none_is_a_mistake_in_the_file(url: str) -> None:
+    assert why(url) == (FailureReason.MISCONFIGURED, "the webhook URL is not usable")
 
 
-def test_an_untrusted_certificate_is_named(session: requests.Session) -> None:
+def test_an_untrusted_certificate_is_named() -> None:
     with _tls_inbox(trustme.CA()) as port:
-        reason, words = why(session, f"https://127.0.0.1:{port}{SECRET}")
+        reason, words = why(f"https://127.0.0.1:{port}{SECRET}")
     assert reason is FailureReason.TLS
     assert words.startswith("no TLS with 127.0.0.1: its certificate is not trusted: ")
 
 
 def test_a_certificate_that_the_machine_trusts_is_trusted(
-    session: requests.Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
     with _tls_inbox(authority) as port:
-        assert post(session, f"https://127.0.0.1:{port}{SECRET}").status == 200
+        assert post(f"https://127.0.0.1:{port}{SECRET}").status == 200
 
 
-def test_tls_spoken_to_a_plain_port_is_not_blamed_on_the_certificate(session: requests.Session) -> None:
+def test_tls_spoken_to_a_plain_port_is_not_blamed_on_the_certificate() -> None:
     with SlackInbox() as inbox:
-        reason, words = why(session, inbox.url.replace("http:", "https:"))
+        reason, words = why(inbox.url.replace("http:", "https:"))
     assert reason is FailureReason.TLS
     assert "certificate" not in words
 

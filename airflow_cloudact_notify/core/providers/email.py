@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import copy
-import functools
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC
-from email.headerregistry import Address, HeaderRegistry
+from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
 from email.utils import format_datetime
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from pydantic import Field, SecretStr
 
-from airflow_cloudact_notify.core import oauth2, smtp
+from airflow_cloudact_notify.core import mail_headers, oauth2, smtp
 from airflow_cloudact_notify.core.addresses import EmailAddress, is_address
 from airflow_cloudact_notify.core.content import Content, content_of
 from airflow_cloudact_notify.core.enums import FailureReason, NotificationSeverity
@@ -109,17 +107,6 @@ class EmailConfig(DestinationConfig):
         return name if name.isascii() and is_address(name) else None
 
 
-class _Headers(HeaderRegistry):
-    """The email package's own, which makes a new class of every header of every mail."""
-
-    @functools.cache  # noqa: B019 - there is one for all, and a dozen names
-    def __getitem__(self, name: str) -> type[Any]:
-        return super().__getitem__(name)
-
-
-_POLICY = SMTP.clone(header_factory=_Headers())
-
-
 @dataclass(frozen=True, slots=True)
 class EmailPayload:
     """A mail, and who of its To and CC it goes to in this attempt."""
@@ -155,7 +142,7 @@ class EmailNotificationProvider(BaseNotificationProvider[EmailConfig, EmailPaylo
 
     def render(self, message: NotificationMessage, parts: Parts = NO_PARTS) -> EmailPayload:
         content = content_of(message, self.settings.style)
-        mail = EmailMessage(policy=_POLICY)
+        mail = EmailMessage(policy=mail_headers.POLICY)
         name = cut(_header(self.config.from_name or ""), MAX_NAME)
         mail["From"] = _address(self._sender, name)
         mail["To"] = _addresses(self.config.to_emails)
@@ -261,10 +248,11 @@ def _header(text: str) -> str:
     return one_line(text).replace("=?", "= ?")
 
 
-def _addresses(addresses: Sequence[str]) -> tuple[Address, ...]:
-    return tuple(map(_address, addresses))
+def _addresses(addresses: Sequence[str]) -> str:
+    return ", ".join(map(_address, addresses))
 
 
-def _address(address: str, name: str = "") -> Address:
+def _address(address: str, name: str = "") -> str:
+    """Return an address as a header's text, quoted where it has to be."""
     user, _, domain = address.rpartition("@")
-    return Address(name, user, domain)
+    return str(Address(name, user, domain))

@@ -16,7 +16,7 @@ from airflow_cloudact_notify.core.custom import mrkdwn
 from airflow_cloudact_notify.core.enums import FailureReason, NotificationSeverity
 from airflow_cloudact_notify.core.errors import DeliveryError
 from airflow_cloudact_notify.core.formats.slack import SlackPayload, as_slack
-from airflow_cloudact_notify.core.http import HttpAnswer, post_json, reason_of_status
+from airflow_cloudact_notify.core.http import HttpAnswer, post_json, reason_of_status, session_for
 from airflow_cloudact_notify.core.message import NotificationMessage
 from airflow_cloudact_notify.core.providers.base import (
     NO_PARTS,
@@ -172,13 +172,8 @@ class SlackNotificationProvider(BaseNotificationProvider[SlackConfig, SlackPaylo
 
     @functools.cached_property
     def _session(self) -> requests.Session:
-        import requests
-
-        session = requests.Session()
-        if self.config.proxy:
-            url = self.config.proxy.get_secret_value()
-            session.proxies = {"http": url, "https": url}
-        return session
+        proxy = self.config.proxy
+        return session_for(self._url, proxy.get_secret_value() if proxy else None)
 
 
 def _check_host(url: str, allowed: frozenset[str]) -> None:
