@@ -6,6 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_cloudact_notify.core import masking
 from airflow_cloudact_notify.core.masking import mask, plain
@@ -228,6 +230,19 @@ def test_details_become_plain_data(value: Any, expected: Any) -> None:
     masked = plain(value)
     assert masked == expected
     json.dumps(masked, allow_nan=False)
+
+
+ALIKE = str.maketrans({"i": "\u0131", "I": "\u0130", "s": "\u017f", "k": "\u212a"})
+"""Letters that a pattern takes for others when it looks past capitals."""
+
+
+@pytest.mark.parametrize("kind", masking._SECRETS, ids=lambda kind: kind.hints[0])
+@given(st.data())
+def test_whatever_a_pattern_matches_holds_one_of_its_hints(kind: masking._Secret, data: st.DataObject) -> None:
+    text = data.draw(st.from_regex(kind.pattern))
+    for told in (text, text.upper(), text.translate(ALIKE)):
+        if kind.pattern.search(told):
+            assert any(hint in masking._folded(told) for hint in kind.hints)
 
 
 def test_a_long_list_is_cut_visibly() -> None:
