@@ -39,6 +39,8 @@ IMPLICIT_TLS_PORT = 465
 MAX_SUBJECT = 69
 """Characters; clients cut off more, and with its name it is one line of 78 columns, which need not be folded."""
 MAX_WHO = 20
+BOUNDARY = "=_cloudact-notify"
+"""RFC 2045, section 6.7: quoted-printable content never has ``=_`` in it."""
 NO_UTF8 = "offers no SMTPUTF8, which an address with letters beyond ASCII needs"
 MAX_NAME = 100
 
@@ -164,7 +166,7 @@ class EmailNotificationProvider(BaseNotificationProvider[EmailConfig, EmailPaylo
         html = parts.get("html") or ("" if "txt" in parts else as_html(content))
         if html:
             mail.add_alternative(html, subtype="html", cte="quoted-printable")
-            mail.set_boundary(f"=_{message.message_id}")
+            mail.set_boundary(BOUNDARY)
         recipients = dict.fromkeys((*self.config.to_emails, *self.config.cc_emails))
         return EmailPayload(mail, tuple(recipients))
 
