@@ -203,7 +203,7 @@ ROWS = (
         "ms",
         (Limit(0.50, "ratio", "official"), Limit(1.5, "ratio", "bare")),
     ),
-    Row("… of it waiting for the one Variable it reads", "many", "waited", "ms", shown=("ours",)),
+    Row("… of it waiting for Variables", "many", "waited", "ms", shown=("ours",)),
     Row(f"each of {COUNT // 4}, both with TLS", "many, TLS", "ms", "ms"),
     Row("both servers take 300 ms", "delayed", "ms", "ms", (Limit(0.55, "ratio", "official"),)),
     Row("memory that a first notification adds", "memory", "mb", "MB", (Limit(0.60, "ratio", "official"),)),

@@ -166,8 +166,9 @@ class Campaign:
         tenant, numbers = work
         chance = random.Random(f"{self._seed} {tenant} {numbers[:1]}")
         for number in numbers:
-            with self._somebody_away(tenant, chance), Budget(BUDGET_SECONDS) as budget:
-                report = self.service.send(self._message(tenant, number, chance), budget=budget)
+            with self._somebody_away(tenant, chance):
+                message = self._message(tenant, number, chance)
+                report = self.service.send(message, budget=Budget(BUDGET_SECONDS))
             self.books.enter(number, report)
 
     def _message(self, tenant: str, number: int, chance: random.Random) -> NotificationMessage:

@@ -100,8 +100,7 @@ def _report(configs: Path, part: int, barrier: Barrier, claims: Any, remarks: An
     barrier.wait(PATIENCE)
     for number in range(len(claims)):
         barrier.wait(PATIENCE)
-        with Budget(BUDGET) as budget:
-            report = service.send(failure(f"incident_{number}", part), budget=budget)
+        report = service.send(failure(f"incident_{number}", part), budget=Budget(BUDGET))
         remarks.put([note.replace(f"incident_{number}", "incident") for note in report.notes])
         barrier.wait(PATIENCE)
 
@@ -114,8 +113,7 @@ def alone_for(configs: Path, times: int) -> list[float]:
         for remember in (True, False):
             message = failure(f"alone_{uuid.uuid4().hex}")
             started = time.perf_counter()
-            with Budget(BUDGET) as budget:
-                service.send(message, budget=budget, remember=remember)
+            service.send(message, budget=Budget(BUDGET), remember=remember)
             durations.append((time.perf_counter() - started) * 1000)
         more.append(durations[0] - durations[1])
     return more[1:]  # the first one pays for imports

@@ -41,10 +41,8 @@ def notify(
     began = time.monotonic() if began is None else began
     try:
         settings = read_settings()
-        with (
-            process.allowance(settings.callback_budget_seconds, began) as seconds,
-            Budget(seconds, began=began) as budget,
-        ):
+        with process.allowance(settings.callback_budget_seconds, began) as seconds:
+            budget = Budget(seconds, began=began)
             return _notify(context, wish, _lifecycle(context, wish, lifecycle), settings, budget)
     except (Exception, SystemExit):
         log.exception("The notification could not be sent")
@@ -93,8 +91,10 @@ def _is_start(context: Context, lifecycle: Lifecycle) -> bool:
     from_server = look(look(context, "ti", "task_instance"), "_ti_context_from_server")
     if look(context, "task_reschedule_count") or look(from_server, "next_method"):
         return False
+    if lifecycle is Lifecycle.EXECUTE:
+        return True
     moment = moment_of(context, Lifecycle.EXECUTE)
-    return lifecycle is Lifecycle.EXECUTE or ((moment.try_number or 1) == 1 and not moment.map_index)
+    return (moment.try_number or 1) == 1 and not moment.map_index
 
 
 def _tenant(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import queue
-import threading
 import time
 from collections.abc import Callable
-from typing import Protocol, Self, TypeVar
+from typing import Protocol, TypeVar
 
+from airflow_cloudact_notify.core import threads
 from airflow_cloudact_notify.core.errors import OutOfTimeError
 
 T = TypeVar("T")
@@ -49,7 +49,6 @@ class Budget:
         self._clock = clock
         self._started = clock() if began is None else began
         self._delivery_is_over = False
-        self._calls = _CallThread()
         self._unanswered: tuple[str, _Answer] | None = None
 
     def remaining(self) -> float:
@@ -76,7 +75,7 @@ class Budget:
         self._delivery_is_over = True
 
     def call(self, operation: str, function: Callable[[], T]) -> T:
-        """Run a call to a service on a thread of its own, and wait for it no longer than state calls may take.
+        """Run a call to a service beside this thread, and wait for it no longer than state calls may take.
 
         After a call that has not returned no other is tried, until it has: the service behind them is the same.
 
@@ -90,7 +89,7 @@ class Budget:
         if left <= 0:
             raise OutOfTimeError("not tried, since the time for it is used up")
         answer: _Answer = queue.SimpleQueue()
-        self._calls.submit(lambda: answer.put(_outcome(function)))
+        threads.run(lambda: answer.put(_outcome(function)))
         try:
             succeeded, result = answer.get(timeout=left)
         except queue.Empty:
@@ -100,41 +99,8 @@ class Budget:
             raise result  # type: ignore[misc]
         return result  # type: ignore[return-value]
 
-    def close(self) -> None:
-        """Let the thread of the calls end, after the one it may still be in."""
-        self._calls.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
-
     def _passed(self) -> float:
         return self._clock() - self._started
-
-
-class _CallThread:
-    """A daemon thread, started when it is needed, that runs one call after the other."""
-
-    def __init__(self) -> None:
-        self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
-
-    def submit(self, call: Callable[[], None]) -> None:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="cloudact-notify-state", daemon=True)
-            self._thread.start()
-        self._calls.put(call)
-
-    def close(self) -> None:
-        if self._thread is not None:
-            self._calls.put(None)
-            self._thread = None
-
-    def _run(self) -> None:
-        while (call := self._calls.get()) is not None:
-            call()
 
 
 def _outcome(function: Callable[[], T]) -> tuple[bool, object]:

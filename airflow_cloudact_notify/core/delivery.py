@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 import logging
 import queue
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 import tenacity
 
-from airflow_cloudact_notify.core import pacing
+from airflow_cloudact_notify.core import pacing, threads
 from airflow_cloudact_notify.core.budget import Budget
 from airflow_cloudact_notify.core.config import NotificationRetryConfig
 from airflow_cloudact_notify.core.enums import (
@@ -106,11 +106,7 @@ def run(deliveries: Sequence[Delivery], budget: Budget) -> list[DeliveryResult]:
 def _side_by_side(deliveries: Sequence[Delivery], budget: Budget) -> list[DeliveryResult]:
     ended: queue.SimpleQueue[DeliveryResult] = queue.SimpleQueue()
     for delivery in deliveries:
-        threading.Thread(
-            target=lambda delivery=delivery: ended.put(delivery.run()),
-            name=f"cloudact-notify-{delivery.name}",
-            daemon=True,
-        ).start()
+        threads.run(partial(_run, delivery, ended))
     results: dict[NotificationProvider, DeliveryResult] = {}
     while len(results) < len(deliveries):
         left = budget.remaining()
@@ -120,6 +116,10 @@ def _side_by_side(deliveries: Sequence[Delivery], budget: Budget) -> list[Delive
             break
         results[result.destination] = result
     return [results[d.name] if d.name in results else d.abandoned() for d in deliveries]
+
+
+def _run(delivery: Delivery, ended: queue.SimpleQueue[DeliveryResult]) -> None:
+    ended.put(delivery.run())
 
 
 class Delivery:

@@ -46,7 +46,7 @@ def session_for(url: str, proxy: str | None = None) -> requests.Session:
     import requests
 
     session = requests.Session()
-    known = session.merge_environment_settings(url, {}, None, None, None)  # type: ignore[no-untyped-call]
+    known = session.merge_environment_settings(url, {}, None, None, None)
     session.proxies = {"http": proxy, "https": proxy} if proxy else known["proxies"]
     session.verify = known["verify"]
     session.trust_env = False

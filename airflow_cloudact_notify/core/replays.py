@@ -163,12 +163,11 @@ class _Run:
         if self._asked_for:
             _let_try(self._service.state, None if resolved.of_root else message.tenant_id)
         self._outbox.save(key, replace(letter, sending_until=self.now + _LEASE))
-        with Budget(SEND_SECONDS) as budget:
-            report = self._service.send(
-                _late(letter, missed, self.now),
-                budget=budget,
-                missed={name: miss.recipients for name, miss in missed.items()},
-            )
+        report = self._service.send(
+            _late(letter, missed, self.now),
+            budget=Budget(SEND_SECONDS),
+            missed={name: miss.recipients for name, miss in missed.items()},
+        )
         self._settle(key, letter, missed, report)
         if report.delivered:
             self._note_failure(letter, resolved, report)

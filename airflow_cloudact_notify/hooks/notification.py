@@ -78,8 +78,8 @@ class NotificationHook(BaseHook):
                 **more,
             }
         )
-        with Budget(budget_seconds) as budget:
-            return self.get_conn().send(told, providers=providers, budget=budget, attempt=attempt)
+        budget = Budget(budget_seconds)
+        return self.get_conn().send(told, providers=providers, budget=budget, attempt=attempt)
 
     def test_connection(self) -> tuple[bool, str]:
         """Log in to the connection's mail server and look at its webhook, without telling anybody."""

@@ -74,33 +74,30 @@ def test_a_call_returns_or_raises_what_the_function_does(seconds: float | None) 
     def fail() -> None:
         raise ZeroDivisionError("by zero")
 
-    with Budget(seconds) as budget:
-        assert budget.call("count", lambda: 3) == 3
-        with pytest.raises(ZeroDivisionError, match="by zero"):
-            budget.call("divide", fail)
-        assert budget.call("count again", lambda: 4) == 4
+    budget = Budget(seconds)
+    assert budget.call("count", lambda: 3) == 3
+    with pytest.raises(ZeroDivisionError, match="by zero"):
+        budget.call("divide", fail)
+    assert budget.call("count again", lambda: 4) == 4
 
 
 def test_without_a_limit_calls_run_in_the_callers_thread() -> None:
-    with Budget() as budget:
-        assert budget.call("who", threading.get_ident) == threading.get_ident()
+    budget = Budget()
+    assert budget.call("who", threading.get_ident) == threading.get_ident()
 
 
-def test_with_a_limit_calls_run_one_after_the_other_in_one_thread() -> None:
-    with Budget(5) as budget:
-        threads = {budget.call("who", threading.get_ident) for _ in range(3)}
-    assert len(threads) == 1
-    assert threading.get_ident() not in threads
+def test_with_a_limit_calls_run_beside_the_callers_thread() -> None:
+    assert Budget(5).call("who", threading.get_ident) != threading.get_ident()
 
 
 def test_after_a_call_that_does_not_return_no_other_is_tried() -> None:
     never = threading.Event()
-    with Budget(0.1) as budget:
-        with pytest.raises(OutOfTimeError, match=r"no answer within 0\.1 s"):
-            budget.call("read the row", never.wait)
-        with pytest.raises(OutOfTimeError, match="not tried, since 'read the row' did not answer"):
-            budget.call("write the row", pytest.fail)
-        never.set()
+    budget = Budget(0.1)
+    with pytest.raises(OutOfTimeError, match=r"no answer within 0\.1 s"):
+        budget.call("read the row", never.wait)
+    with pytest.raises(OutOfTimeError, match="not tried, since 'read the row' did not answer"):
+        budget.call("write the row", pytest.fail)
+    never.set()
 
 
 def test_a_late_answer_shows_that_the_service_is_there() -> None:
@@ -110,13 +107,13 @@ def test_a_late_answer_shows_that_the_service_is_there() -> None:
         answered.wait(10)
         returned.set()
 
-    with Budget(4.1, clock) as budget:
-        with pytest.raises(OutOfTimeError, match="no answer"):
-            budget.call("read the row", slow)
-        answered.set()
-        returned.wait(10)
-        budget.end_delivery()
-        assert eventually(lambda: budget.call("write the row", lambda: "written")) == "written"
+    budget = Budget(4.1, clock)
+    with pytest.raises(OutOfTimeError, match="no answer"):
+        budget.call("read the row", slow)
+    answered.set()
+    returned.wait(10)
+    budget.end_delivery()
+    assert eventually(lambda: budget.call("write the row", lambda: "written")) == "written"
 
 
 def eventually(attempt: Callable[[], str]) -> str | None:
@@ -132,18 +129,5 @@ def test_no_call_is_made_when_the_share_is_used_up() -> None:
     clock = FrozenClock()
     budget = Budget(10, clock)
     clock.advance(7)
-    with budget, pytest.raises(OutOfTimeError, match="used up"):
+    with pytest.raises(OutOfTimeError, match="used up"):
         budget.call("read the row", pytest.fail)
-
-
-def test_no_thread_outlives_the_block() -> None:
-    with Budget(5) as budget:
-        thread = budget.call("who", threading.current_thread)
-    thread.join(5)
-    assert not thread.is_alive()
-
-
-def test_no_thread_is_started_before_the_first_call() -> None:
-    before = threading.active_count()
-    with Budget(5):
-        assert threading.active_count() == before

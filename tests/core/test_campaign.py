@@ -54,7 +54,7 @@ def test_a_letter_that_vanishes_later_is_missed(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_secret_that_is_not_masked_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(masking, "_PATTERNS", ())
+    monkeypatch.setattr(masking, "_SECRETS", ())
     leaks = played(tmp_path, faults=0.0).leaks
     assert {leak.partition(":")[0].partition(" to ")[0] for leak in leaks} >= {"a row", "a message"}
 

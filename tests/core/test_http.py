@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +15,13 @@ from hypothesis import strategies as st
 from airflow_cloudact_notify.core import http
 from airflow_cloudact_notify.core.enums import FailureReason
 from airflow_cloudact_notify.core.errors import DeliveryError
-from airflow_cloudact_notify.core.http import HttpAnswer, post_json, reason_of_status, retry_after, session_for
+from airflow_cloudact_notify.core.http import (
+    HttpAnswer,
+    post_json,
+    reason_of_status,
+    retry_after,
+    session_for,
+)
 from airflow_cloudact_notify.testing import SlackInbox
 from tests.support import refused_port, silent_port, talking_port
 
@@ -185,9 +190,7 @@ def test_only_the_beginning_of_a_long_body_is_read() -> None:
         pytest.param(b"Transfer-Encoding: chunked", b"zz\r\n", id="broken chunks"),
     ],
 )
-def test_a_body_that_cannot_be_read_leaves_the_status_as_it_is(
-    headers: bytes, body: bytes
-) -> None:
+def test_a_body_that_cannot_be_read_leaves_the_status_as_it_is(headers: bytes, body: bytes) -> None:
     with talking_port(b"HTTP/1.1 200 OK\r\n" + headers + b"\r\n\r\n" + body) as port:
         assert post(f"http://127.0.0.1:{port}{SECRET}").status == 200
 

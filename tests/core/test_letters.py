@@ -82,8 +82,8 @@ def test_without_time_to_deliver_it_is_kept(relay: Relay) -> None:
         service = relay.make(allowed_webhook_hosts=[f"127.0.0.1:{port}"])
         from airflow_cloudact_notify.core.budget import Budget
 
-        with Budget(2) as budget:
-            report = service.send(relay.message(), budget=budget)
+        budget = Budget(2)
+        report = service.send(relay.message(), budget=budget)
     assert report["slack"].reason is FailureReason.BUDGET_EXHAUSTED
     assert relay.letters()[0].missed[SLACK].reason is FailureReason.BUDGET_EXHAUSTED
 

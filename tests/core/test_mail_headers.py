@@ -44,7 +44,9 @@ def test_a_header_can_be_read_before_it_is_written(name: str) -> None:
     assert address.addr_spec == "ann@example.com"
 
 
-@pytest.mark.parametrize("value", ["a\nBcc: b@example.com", "a\r\nBcc: b@example.com", "a\rBcc: b@example.com"])
+@pytest.mark.parametrize(
+    "value", ["a\nBcc: b@example.com", "a\r\nBcc: b@example.com", "a\rBcc: b@example.com"]
+)
 def test_a_line_break_never_makes_a_header_of_its_own(value: str) -> None:
     mail = EmailMessage(policy=POLICY)
     with pytest.raises(ValueError, match="linefeed"):

@@ -238,7 +238,9 @@ ALIKE = str.maketrans({"i": "\u0131", "I": "\u0130", "s": "\u017f", "k": "\u212a
 
 @pytest.mark.parametrize("kind", masking._SECRETS, ids=lambda kind: kind.hints[0])
 @given(st.data())
-def test_whatever_a_pattern_matches_holds_one_of_its_hints(kind: masking._Secret, data: st.DataObject) -> None:
+def test_whatever_a_pattern_matches_holds_one_of_its_hints(
+    kind: masking._Secret, data: st.DataObject
+) -> None:
     text = data.draw(st.from_regex(kind.pattern))
     for told in (text, text.upper(), text.translate(ALIKE)):
         if kind.pattern.search(told):

@@ -343,9 +343,9 @@ def test_one_occasion_is_told_once_and_a_run_only_when_none_of_its_tasks_was(sto
 def test_a_run_whose_task_was_tried_again_is_known_as_such(storm: Storm) -> None:
     retry = report(event="pipeline_warning", lifecycle="retry", run="r1")
     storm.service.send(retry)
-    with Budget() as budget:
-        assert storm.service.has_retried(success(run="r1"), budget)
-        assert not storm.service.has_retried(success(run="r2"), budget)
+    budget = Budget()
+    assert storm.service.has_retried(success(run="r1"), budget)
+    assert not storm.service.has_retried(success(run="r2"), budget)
 
 
 def test_a_retry_that_cannot_be_kept_or_asked_for_is_remarked(storm: Storm) -> None:

@@ -570,8 +570,7 @@ def test_a_state_that_was_slow_before_the_delivery_still_learns_of_it(kit: Kit) 
             return super().get(key)
 
     service = kit.make(state=SlowToRead())
-    with Budget(10, countdown) as budget:
-        service.send(make_message(tenant_id=None), budget=budget)
+    service.send(make_message(tenant_id=None), budget=Budget(10, countdown))
 
     assert service.send(make_message(tenant_id=None)).suppressed is SuppressionReason.COOLDOWN
     assert kit.told() == (1, 0)

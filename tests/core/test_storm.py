@@ -322,8 +322,7 @@ def test_a_state_that_does_not_answer_at_any_call_costs_no_message_and_says_at_w
     never = threading.Event()
     storm.state = Flaky(nth, lambda _: bool(never.wait(30)) and None)
     storm.configure({"escalate_after": 3})
-    with Impatient(10) as budget:
-        sent = storm.service.send(report(**FAILURE), budget=budget)
+    sent = storm.service.send(report(**FAILURE), budget=Impatient(10))
     never.set()
     assert sent.delivered
     assert len(storm.told) == 1
@@ -390,8 +389,7 @@ def test_a_budget_that_ends_between_claim_and_reading_back_still_sends(storm: St
 
     slept: list[float] = []
     service = storm.make(settle=slept.append)
-    with Spent(10, lambda: countdown) as budget:
-        sent = service.send(report(), budget=budget)
+    sent = service.send(report(), budget=Spent(10, lambda: countdown))
     assert sent.delivered
     assert slept == [0.0]
     assert any("sent without knowing whether another process does so too" in note for note in sent.notes)

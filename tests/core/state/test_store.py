@@ -129,10 +129,10 @@ def test_whatever_a_store_does_is_told_as_unavailable_state(operation: Any, erro
 
 def test_a_bounded_store_passes_on_what_the_inner_one_says() -> None:
     inner = MemoryStateStore()
-    with Budget(10) as budget:
-        store = BoundedStateStore(inner, budget.call)
-        store.put("a", "1")
-        assert store.get("a") == inner.get("a") == "1"
-        assert store.keys("") == ["a"]
-        store.delete("a")
-        assert inner.keys("") == []
+    budget = Budget(10)
+    store = BoundedStateStore(inner, budget.call)
+    store.put("a", "1")
+    assert store.get("a") == inner.get("a") == "1"
+    assert store.keys("") == ["a"]
+    store.delete("a")
+    assert inner.keys("") == []
