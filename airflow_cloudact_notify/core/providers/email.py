@@ -13,7 +13,7 @@ from typing import ClassVar, Self
 
 from pydantic import Field, SecretStr
 
-from airflow_cloudact_notify.core import mail_headers, oauth2, smtp
+from airflow_cloudact_notify.core import mails, oauth2, smtp
 from airflow_cloudact_notify.core.addresses import EmailAddress, is_address
 from airflow_cloudact_notify.core.content import Content, content_of
 from airflow_cloudact_notify.core.enums import FailureReason, NotificationSeverity
@@ -39,8 +39,6 @@ IMPLICIT_TLS_PORT = 465
 MAX_SUBJECT = 69
 """Characters; clients cut off more, and with its name it is one line of 78 columns, which need not be folded."""
 MAX_WHO = 20
-BOUNDARY = "=_cloudact-notify"
-"""RFC 2045, section 6.7: quoted-printable content never has ``=_`` in it."""
 NO_UTF8 = "offers no SMTPUTF8, which an address with letters beyond ASCII needs"
 MAX_NAME = 100
 
@@ -144,7 +142,7 @@ class EmailNotificationProvider(BaseNotificationProvider[EmailConfig, EmailPaylo
 
     def render(self, message: NotificationMessage, parts: Parts = NO_PARTS) -> EmailPayload:
         content = content_of(message, self.settings.style)
-        mail = EmailMessage(policy=mail_headers.POLICY)
+        mail = mails.new_mail()
         name = cut(_header(self.config.from_name or ""), MAX_NAME)
         mail["From"] = _address(self._sender, name)
         mail["To"] = _addresses(self.config.to_emails)
@@ -161,12 +159,9 @@ class EmailNotificationProvider(BaseNotificationProvider[EmailConfig, EmailPaylo
         if message.effective_severity is NotificationSeverity.CRITICAL:
             mail["Importance"] = "high"
             mail["X-Priority"] = "1"
-        mail.set_content(parts.get("txt") or as_text(content), cte="quoted-printable")
         # Readers are shown the HTML: beside a custom text alone, the built-in one would hide it.
         html = parts.get("html") or ("" if "txt" in parts else as_html(content))
-        if html:
-            mail.add_alternative(html, subtype="html", cte="quoted-printable")
-            mail.set_boundary(BOUNDARY)
+        mails.fill(mail, parts.get("txt") or as_text(content), html)
         recipients = dict.fromkeys((*self.config.to_emails, *self.config.cc_emails))
         return EmailPayload(mail, tuple(recipients))
 

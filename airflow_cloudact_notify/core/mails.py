@@ -1,15 +1,19 @@
-"""How a mail's headers are written: the email package's way, but that what is plain is not parsed.
+"""How mails are written: as the email package does, which gives the same bytes in three times the time.
 
-Each header is parsed when it is set, to be written the same again: of a mail's time that was half.
+It parses each header when it is set, to write it the same again, and encodes texts letter by letter.
 """
 
 from __future__ import annotations
 
 import functools
+import quopri
 from email.headerregistry import HeaderRegistry
+from email.message import EmailMessage
 from email.policy import EmailPolicy
 from typing import Any
 
+BOUNDARY = "=_cloudact-notify"
+"""RFC 2045, section 6.7: quoted-printable content never has ``=_`` in it."""
 MAX_PLAIN = 78
 """Columns of a line (RFC 5322, 2.1.1): a header that needs no more is not folded."""
 
@@ -39,3 +43,28 @@ class _PlainHeaders(EmailPolicy):
 
 
 POLICY = _PlainHeaders(linesep="\r\n", header_factory=_Headers())
+
+
+def new_mail() -> EmailMessage:
+    """Return a mail without headers."""
+    return EmailMessage(policy=POLICY)
+
+
+def fill(mail: EmailMessage, text: str, html: str = "") -> None:
+    """Give a mail its text, and the same as HTML for readers that show it."""
+    if not html:
+        _encode(mail, text, "plain")
+        return
+    mail["MIME-Version"] = "1.0"
+    mail["Content-Type"] = f'multipart/alternative; boundary="{BOUNDARY}"'
+    for content, subtype in ((text, "plain"), (html, "html")):
+        part = new_mail()
+        _encode(part, content, subtype)
+        mail.attach(part)
+
+
+def _encode(part: EmailMessage, text: str, subtype: str) -> None:
+    part["MIME-Version"] = "1.0"
+    part["Content-Type"] = f'text/{subtype}; charset="utf-8"'
+    part["Content-Transfer-Encoding"] = "quoted-printable"
+    part.set_payload(quopri.encodestring(text.encode()).decode("ascii"))

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import string
+from email import message_from_bytes, policy
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP, EmailPolicy
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_cloudact_notify.core.mails import POLICY, fill, new_mail
+from airflow_cloudact_notify.core.texts import one_line, readable
+
+LINES = st.one_of(
+    st.text(string.printable, max_size=100),
+    st.text(max_size=100),
+    st.sampled_from(["x" * 200, "a\r\nBcc: b@example.com", '"', "(a)", "a, b", "é"]),
+).map(lambda text: one_line(text).replace("=?", "= ?"))
+TEXTS = st.one_of(
+    st.text(st.sampled_from("a .=_-\n\t\u00e9\U0001f525"), max_size=300),
+    st.text(max_size=300),
+    st.sampled_from(["", ".", "\n.\n", " \n", "x" * 1000, "From here\n", "=_cloudact-notify", "a\r\nb\rc"]),
+).map(readable)
+
+
+def headers(subject: str, name: str, by: EmailPolicy) -> bytes:
+    mail = EmailMessage(policy=by)
+    mail["From"] = str(Address(name, "airflow", "example.com"))
+    mail["To"] = "ann@example.com, bob@example.com"
+    mail["Subject"] = subject
+    return mail.as_bytes()
+
+
+@given(LINES, LINES)
+def test_headers_are_the_same_to_the_byte_as_the_email_packages(subject: str, name: str) -> None:
+    assert headers(subject, name, POLICY) == headers(subject, name, SMTP)
+
+
+@given(LINES)
+def test_a_header_can_be_read_before_it_is_written(name: str) -> None:
+    mail = new_mail()
+    mail["To"] = str(Address(name, "ann", "example.com"))
+    [address] = mail["To"].addresses
+    assert address.addr_spec == "ann@example.com"
+
+
+@pytest.mark.parametrize(
+    "value", ["a\nBcc: b@example.com", "a\r\nBcc: b@example.com", "a\rBcc: b@example.com"]
+)
+def test_a_line_break_never_makes_a_header_of_its_own(value: str) -> None:
+    mail = new_mail()
+    with pytest.raises(ValueError, match="linefeed"):
+        mail["Subject"] = value
+
+
+def test_what_was_written_before_does_not_come_back() -> None:
+    one, two = headers("one", "Ann", POLICY), headers("two", "Bob", POLICY)
+    subjects = [message_from_bytes(mail, policy=policy.default)["Subject"] for mail in (one, two, one)]
+    assert subjects == ["one", "two", "one"]
+
+
+@given(TEXTS, TEXTS)
+def test_texts_arrive_as_they_were_sent(text: str, html: str) -> None:
+    mail = new_mail()
+    mail["Subject"] = "hello"
+    fill(mail, text, html)
+    raw = mail.as_bytes(policy=SMTP)
+    assert all(len(line) <= 78 for line in raw.split(b"\r\n"))
+    assert raw.isascii()
+    came = message_from_bytes(raw, policy=policy.default)
+    assert not came.defects
+    bodies = {
+        part.get_content_subtype(): part.get_content().replace("\r\n", "\n")
+        for part in came.walk()
+        if not part.is_multipart()
+    }
+    assert bodies == {"plain": text} | ({"html": html} if html else {})
+
+
+def test_who_reads_html_is_shown_that() -> None:
+    mail = new_mail()
+    fill(mail, "hello", "<p>hello</p>")
+    came = message_from_bytes(mail.as_bytes(), policy=policy.default)
+    assert came.get_content_type() == "multipart/alternative"
+    assert [part.get_content_type() for part in came.iter_parts()] == ["text/plain", "text/html"]
+    assert came["MIME-Version"] == "1.0"
