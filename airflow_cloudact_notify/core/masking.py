@@ -157,7 +157,7 @@ def mask(text: str, secrets: Iterable[str] = ()) -> str:
         text = text.replace(secret, MASK)
     folded = _folded(text)
     for kind in _SECRETS:
-        if any(hint in folded for hint in kind.hints):
+        if any(map(folded.__contains__, kind.hints)):
             text = kind.pattern.sub(kind.replacement, text)
     return text[: min(MAX_TEXT, max(0, len(text) - _MARGIN))] + CUT if is_long else text
 
