@@ -32,6 +32,7 @@ load: $(ENV)/.ready ## Let many processes report one incident at one moment (an 
 	$(ENV)/bin/python -m load.rows
 	$(ENV)/bin/python -m load.mapped
 	$(ENV)/bin/python -m load.gates
+	$(ENV)/bin/python -m load.delivery
 
 campaign: $(CORE)/.ready ## Send 2,000 notifications to servers that misbehave, and balance the books (three minutes)
 	$(CORE)/bin/python -m campaign

@@ -56,7 +56,8 @@ def _configure(configs: Path, inbox: SlackInbox, tenant: str, keys: dict[str, An
     file.write_text(json.dumps({"default_provider": "slack", "slack": slack} | keys))
 
 
-def _fail(airflow: StandaloneAirflow, *dag_ids: str) -> None:
+def fail(airflow: StandaloneAirflow, *dag_ids: str) -> None:
+    """Let DAGs run at once, and wait until they have failed."""
     for dag_id in dag_ids:
         airflow.wait_for_dag(dag_id)
     for dag_id in dag_ids:
@@ -69,7 +70,7 @@ def _silence(airflow: StandaloneAirflow, inbox: SlackInbox) -> tuple[str, list[s
     end = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     silence = {"tenant": "silenced", "ends_at": end, "created_by": "ann", "comment": "the source is moved"}
     airflow.set_variable(SILENCES, json.dumps({"v": 1, "silences": [silence]}))
-    _fail(airflow, "gates_silenced")
+    fail(airflow, "gates_silenced")
     maintain(airflow, "while-silenced")
     while_silenced = _told(inbox)
     airflow.delete_variable(SILENCES)
@@ -82,7 +83,7 @@ def _silence(airflow: StandaloneAirflow, inbox: SlackInbox) -> tuple[str, list[s
 def _quiet_hours(
     airflow: StandaloneAirflow, inbox: SlackInbox, configs: Path
 ) -> tuple[str, list[str] | None]:
-    _fail(airflow, "gates_quiet", "gates_quiet_critical")
+    fail(airflow, "gates_quiet", "gates_quiet_critical")
     maintain(airflow, "in-quiet-hours")
     in_quiet = _told(inbox)
     _configure(configs, inbox, "quiet", {})
@@ -94,7 +95,7 @@ def _quiet_hours(
 
 
 def _cap(airflow: StandaloneAirflow, inbox: SlackInbox) -> tuple[str, list[str] | None]:
-    _fail(airflow, *(f"gates_capped_{number}" for number in range(4)))
+    fail(airflow, *(f"gates_capped_{number}" for number in range(4)))
     told, held = _told(inbox), [key for key in airflow.variables(HELD) if ":capped:" in key]
     # Two pairs, when a full hour has struck between them.
     right = len(told) + len(held) == 4 and len(told) >= 2 and len(held) <= 2
