@@ -14,10 +14,15 @@ from airflow_cloudact_notify.core import threads
 
 @pytest.fixture(autouse=True)
 def _none_idle(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(threads, "IDLE_SECONDS", 0.2)
+    monkeypatch.setattr(threads, "IDLE_SECONDS", 60)
     threads._idle.clear()
     yield
     threads._idle.clear()
+
+
+@pytest.fixture
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "IDLE_SECONDS", 0.1)
 
 
 def which() -> threading.Thread:
@@ -50,19 +55,24 @@ def test_a_call_does_not_wait_for_another() -> None:
     first_may_end.set()
 
 
+@pytest.mark.usefixtures("_impatient")
 def test_a_thread_that_nobody_needs_ends() -> None:
-    thread = which()
+    ran: queue.SimpleQueue[threading.Thread] = queue.SimpleQueue()
+    threads.run(lambda: ran.put(threading.current_thread()))
+    thread = ran.get(timeout=5)
     thread.join(5)
     assert not thread.is_alive()
     assert not threads._idle
-    assert which() is not thread
+    threads.run(lambda: ran.put(threading.current_thread()))
+    assert ran.get(timeout=5) is not thread
 
 
+@pytest.mark.usefixtures("_impatient")
 def test_a_thread_that_was_taken_does_not_end_before_its_call_comes() -> None:
-    thread, ran = which(), threading.Event()
-    taken = threads._idle.pop()
+    ran = threading.Event()
+    # Not among the idle ones, like one that has just been taken.
+    taken = threads._Worker()
     time.sleep(threads.IDLE_SECONDS * 3)
-    assert thread.is_alive()
     taken.calls.put(ran.set)
     assert ran.wait(5)
 
