@@ -14,20 +14,29 @@ IDLE_SECONDS = 2.0
 Call = Callable[[], object]
 
 
-def run(call: Call) -> None:
-    """Run a call beside this thread, and do not wait for it. It must not raise: nobody would hear of it."""
-    try:
-        worker = _idle.pop()
-    except IndexError:
-        worker = _Worker()
-    worker.calls.put(call)
+class Threads:
+    """A set of threads. It may be used from any thread, and after a fork."""
+
+    def __init__(self) -> None:
+        self.idle: deque[_Worker] = deque()
+        # A fork has its parent's memory, but none of its threads.
+        os.register_at_fork(after_in_child=self.idle.clear)
+
+    def run(self, call: Call) -> None:
+        """Run a call beside this thread, and do not wait for it. It must not raise: nobody would hear of it."""
+        try:
+            worker = self.idle.pop()
+        except IndexError:
+            worker = _Worker(self.idle)
+        worker.calls.put(call)
 
 
 class _Worker:
     """A thread, and the queue of its next call: while it is among the idle ones there is none."""
 
-    def __init__(self) -> None:
+    def __init__(self, idle: deque[_Worker]) -> None:
         self.calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
+        self._idle = idle
         threading.Thread(target=self._work, name="cloudact-notify", daemon=True).start()
 
     def _work(self) -> None:
@@ -41,17 +50,15 @@ class _Worker:
             call()
             # Not kept until the next one: it may hold a whole message.
             del call
-            _idle.append(self)
+            self._idle.append(self)
 
     def _leaves(self) -> bool:
         """Whether nobody has just taken it from the idle ones, to give it a call."""
         try:
-            _idle.remove(self)
+            self._idle.remove(self)
         except ValueError:
             return False
         return True
 
 
-_idle: deque[_Worker] = deque()
-# A fork has its parent's memory, but none of its threads.
-os.register_at_fork(after_in_child=_idle.clear)
+run = Threads().run
