@@ -37,8 +37,9 @@ class HttpAnswer:
 
 
 def session_for(url: str, proxy: str | None = None) -> requests.Session:
-    """Return a session for one address. It asks the environment for proxies and authorities now, and never again:
-    that takes a third of a request's time.
+    """Return a session for one address, which asks the environment for proxies and authorities now and never again.
+
+    A login that a ``.netrc`` file has for the host is not sent.
 
     :param proxy: an HTTP proxy, in place of the one that the environment names.
     """

@@ -1,4 +1,4 @@
-"""How mails are written: as the email package does, which gives the same bytes in three times the time.
+"""How mails are written: by the email package, without the detours that take it most of its time.
 
 It parses each header when it is set, to write it the same again, and encodes texts letter by letter.
 """

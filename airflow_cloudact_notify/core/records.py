@@ -36,8 +36,7 @@ class Records:
         :param clock: seconds since 1970.
         :param silences: those in the store, as far as the process has seen them.
         """
-        if store is None:
-            books = Bookkeeping(MemoryStateStore(), remark, clock, settle)
-        else:
-            books = Bookkeeping(store, remark, clock, settle, silences)
+        # That nothing can be asked does not mean that there are no silences.
+        known = silences if store else None
+        books = Bookkeeping(store or MemoryStateStore(), remark, clock, settle, known)
         return cls(books, HealthBook(store, remark, clock), Letters(store, remark, clock))

@@ -1,4 +1,4 @@
-"""Daemon threads that are used again: of a notification that takes milliseconds, starting three takes a tenth."""
+"""Daemon threads that are used again: of a notification that takes milliseconds, starting three takes a twelfth."""
 
 from __future__ import annotations
 
