@@ -92,7 +92,7 @@ def test_with_a_limit_calls_run_beside_the_callers_thread() -> None:
 
 def test_after_a_call_that_does_not_return_no_other_is_tried() -> None:
     never = threading.Event()
-    budget = Budget(0.1)
+    budget = Budget(0.1, FrozenClock())
     with pytest.raises(OutOfTimeError, match=r"no answer within 0\.1 s"):
         budget.call("read the row", never.wait)
     with pytest.raises(OutOfTimeError, match="not tried, since 'read the row' did not answer"):

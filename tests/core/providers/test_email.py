@@ -138,7 +138,7 @@ def test_a_refused_port_is_tried_as_often_as_configured() -> None:
 
 def test_a_server_that_never_answers_costs_no_more_than_the_budget() -> None:
     with silent_port() as port:
-        result = delivered(mailer(port), under=terms(budget=0.6))
+        result = delivered(mailer(port), under=terms(budget=1.5))
     assert (result.outcome, result.reason) == (Outcome.FAILED, FailureReason.BUDGET_EXHAUSTED)
     assert result.attempts == 1
 

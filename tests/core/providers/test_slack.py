@@ -71,7 +71,7 @@ def test_a_500_then_a_200_is_delivered_by_the_second_attempt(
 
 def test_a_silent_server_costs_no_more_than_the_budget() -> None:
     with silent_port() as port:
-        result = delivered(slack(f"http://127.0.0.1:{port}/x/SECRET"), under=terms(budget=0.6))
+        result = delivered(slack(f"http://127.0.0.1:{port}/x/SECRET"), under=terms(budget=1.5))
     assert (result.outcome, result.reason) == (Outcome.FAILED, FailureReason.BUDGET_EXHAUSTED)
     assert result.attempts == 1
 
