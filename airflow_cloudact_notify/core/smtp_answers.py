@@ -136,8 +136,9 @@ def _translated_answer(error: smtplib.SMTPResponseException, place: str) -> Deli
         return DeliveryError(FailureReason.UNREACHABLE, f"{place} does not answer like a mail server")
     text = words(error.smtp_error)
     remedies = _TOKEN_REMEDIES if isinstance(error, TokenRefusedError) else _REMEDIES
-    remedy = next((f". {remedy}" for known, remedy in remedies if known.search(text)), "")
-    return DeliveryError(_reason(error, text), f"{place} answered {error.smtp_code} {text}{remedy}")
+    remedy = next((remedy for known, remedy in remedies if known.search(text)), "")
+    told = f"{text.rstrip('.')}. {remedy}" if remedy else text
+    return DeliveryError(_reason(error, text), f"{place} answered {error.smtp_code} {told}")
 
 
 def _reason(error: smtplib.SMTPResponseException, text: str) -> FailureReason:
