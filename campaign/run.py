@@ -29,7 +29,8 @@ from airflow_cloudact_notify.core.service import NotificationService
 from airflow_cloudact_notify.core.smtp import tls_context
 from airflow_cloudact_notify.core.state.outbox import DeadLetter, Outbox
 from airflow_cloudact_notify.core.state.store import MemoryStateStore
-from airflow_cloudact_notify.testing import LOOPBACK, FrozenClock
+from airflow_cloudact_notify.testing import FrozenClock
+from airflow_cloudact_notify.testing.loopback import LOOPBACK
 from campaign.books import Books, Place
 from campaign.secrets import SECRETS, UNKEPT, Search
 from campaign.servers import MailServer, Server, Webhook

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from email.utils import formatdate
 from typing import Any, Self
 
-from airflow_cloudact_notify.testing import LOOPBACK
+from airflow_cloudact_notify.testing.loopback import LOOPBACK
 
 NUMBER = re.compile(r"run-(\d{4,})")
 """What a run is called, so that a server knows which message it is given: summaries name no runs."""

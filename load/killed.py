@@ -30,7 +30,8 @@ from airflow_cloudact_notify.core.sending import INTERRUPTED
 from airflow_cloudact_notify.core.service import NotificationService
 from airflow_cloudact_notify.core.state.cooldowns import Cooldowns
 from airflow_cloudact_notify.core.state.held import HeldReports
-from airflow_cloudact_notify.testing import LOOPBACK, SlackInbox
+from airflow_cloudact_notify.testing import SlackInbox
+from airflow_cloudact_notify.testing.loopback import LOOPBACK
 from load.database import database_name, metadata_database
 from load.reporting import BUDGET, PROCESSES, configure, failure, hush, ready_service_of
 

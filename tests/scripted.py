@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 from typing import Any, Self
 
-from airflow_cloudact_notify.testing import LOOPBACK
+from airflow_cloudact_notify.testing.loopback import LOOPBACK
 
 
 class Instead(Enum):

@@ -17,7 +17,8 @@ from airflow_cloudact_notify.core.delivery import Terms, deliver
 from airflow_cloudact_notify.core.enums import NotificationProvider
 from airflow_cloudact_notify.core.message import NotificationMessage
 from airflow_cloudact_notify.core.report import DeliveryResult
-from airflow_cloudact_notify.testing import LOOPBACK, FrozenClock, ReceivedMail, make_message
+from airflow_cloudact_notify.testing import FrozenClock, ReceivedMail, make_message
+from airflow_cloudact_notify.testing.loopback import LOOPBACK
 
 
 def terms(

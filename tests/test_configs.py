@@ -26,7 +26,7 @@ from airflow_cloudact_notify import (
 from airflow_cloudact_notify.core import documents, references
 from airflow_cloudact_notify.core.branding import BrandingConfig
 from airflow_cloudact_notify.core.budget import Budget
-from airflow_cloudact_notify.core.config_store import ConfigStore, ResolvedConfig
+from airflow_cloudact_notify.core.config_store import ConfigStore
 from airflow_cloudact_notify.core.custom import sandbox
 from airflow_cloudact_notify.core.custom.meter import Meter
 from airflow_cloudact_notify.core.custom.variables import variables
@@ -34,6 +34,7 @@ from airflow_cloudact_notify.core.enums import SuppressionReason
 from airflow_cloudact_notify.core.errors import ConfigurationError
 from airflow_cloudact_notify.core.oauth2 import OAuth2Config
 from airflow_cloudact_notify.core.quiet_hours import QuietHoursConfig, QuietTimeConfig
+from airflow_cloudact_notify.core.resolved import ResolvedConfig
 from airflow_cloudact_notify.core.silences import SilenceConfig
 from airflow_cloudact_notify.core.state.store import MemoryStateStore
 from airflow_cloudact_notify.provider_info import get_provider_info

@@ -22,7 +22,8 @@ import trustme
 from aiosmtpd.smtp import AuthResult
 
 from airflow_cloudact_notify.core import oauth2
-from airflow_cloudact_notify.testing import LOOPBACK, SmtpInbox
+from airflow_cloudact_notify.testing import SmtpInbox
+from airflow_cloudact_notify.testing.loopback import LOOPBACK
 
 
 class TokenServer:

@@ -17,12 +17,12 @@ from airflow_cloudact_notify.bridge.wiring import airflow_service
 from airflow_cloudact_notify.bridge.wish import Wish
 from airflow_cloudact_notify.bridge.wishes import ready, said
 from airflow_cloudact_notify.core.budget import Budget
-from airflow_cloudact_notify.core.config_store import check_tenant_id
 from airflow_cloudact_notify.core.enums import Lifecycle, NotificationEvent
 from airflow_cloudact_notify.core.errors import InvalidTenantIdError
 from airflow_cloudact_notify.core.message import NotificationMessage
 from airflow_cloudact_notify.core.report import NotificationReport
 from airflow_cloudact_notify.core.service import NotificationService
+from airflow_cloudact_notify.core.tenant_ids import check_tenant_id
 
 log = logging.getLogger(__name__)
 

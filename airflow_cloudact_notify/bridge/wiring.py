@@ -7,7 +7,8 @@ import functools
 from airflow_cloudact_notify.bridge import connections, metrics, settings
 from airflow_cloudact_notify.bridge.variables import VariableStateStore
 from airflow_cloudact_notify.bridge.wish import DEFAULT_CONN_ID
-from airflow_cloudact_notify.core.config_store import ConfigStore, Layer
+from airflow_cloudact_notify.core.config_store import ConfigStore
+from airflow_cloudact_notify.core.root import Layer
 from airflow_cloudact_notify.core.service import NotificationService
 
 

@@ -14,13 +14,13 @@ from airflow_cloudact_notify.cli.holds import holds
 from airflow_cloudact_notify.cli.times import moment
 from airflow_cloudact_notify.core import policy, provenance
 from airflow_cloudact_notify.core.budget import call_directly
-from airflow_cloudact_notify.core.config_store import ResolvedConfig
 from airflow_cloudact_notify.core.enums import NotificationEvent, NotificationProvider
 from airflow_cloudact_notify.core.errors import StateUnavailable
 from airflow_cloudact_notify.core.masking import mask, plain
 from airflow_cloudact_notify.core.message import NotificationMessage
 from airflow_cloudact_notify.core.policy import Plan
 from airflow_cloudact_notify.core.providers.base import DestinationConfig
+from airflow_cloudact_notify.core.resolved import ResolvedConfig
 from airflow_cloudact_notify.core.service import NotificationService
 from airflow_cloudact_notify.core.state.health import HealthRows
 

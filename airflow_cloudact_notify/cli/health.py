@@ -21,11 +21,11 @@ from airflow_cloudact_notify.cli.remedies import remedy
 from airflow_cloudact_notify.cli.stopwatch import stopwatch
 from airflow_cloudact_notify.core.budget import call_directly
 from airflow_cloudact_notify.core.checkup import Checkup
-from airflow_cloudact_notify.core.config_store import TENANT_FILE, is_tenant_id
 from airflow_cloudact_notify.core.errors import ConfigurationError, DeliveryError
 from airflow_cloudact_notify.core.masking import mask
 from airflow_cloudact_notify.core.service import NotificationService
 from airflow_cloudact_notify.core.smtp import tls_context
+from airflow_cloudact_notify.core.tenant_ids import TENANT_FILE, is_tenant_id
 
 NETWORK_TIMEOUT = 10.0
 _PACKAGES = (

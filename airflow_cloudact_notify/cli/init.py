@@ -9,8 +9,8 @@ from typing import Any
 
 from airflow_cloudact_notify.cli import output
 from airflow_cloudact_notify.core import schema
-from airflow_cloudact_notify.core.config_store import TENANT_FILE, check_tenant_id
 from airflow_cloudact_notify.core.root import ROOT_FILE
+from airflow_cloudact_notify.core.tenant_ids import TENANT_FILE, check_tenant_id
 
 INBOX_PORT = 1025
 

@@ -16,13 +16,13 @@ from airflow_cloudact_notify.cli import output, place
 from airflow_cloudact_notify.cli.samples import sample
 from airflow_cloudact_notify.core import policy
 from airflow_cloudact_notify.core.budget import Budget, call_directly
-from airflow_cloudact_notify.core.config_store import ResolvedConfig
 from airflow_cloudact_notify.core.custom.templates import custom_parts
 from airflow_cloudact_notify.core.enums import NotificationEvent, NotificationProvider
 from airflow_cloudact_notify.core.errors import CloudActNotifyError
 from airflow_cloudact_notify.core.message import NotificationMessage
 from airflow_cloudact_notify.core.providers.base import NO_PARTS
 from airflow_cloudact_notify.core.providers.email import EmailPayload
+from airflow_cloudact_notify.core.resolved import ResolvedConfig
 from airflow_cloudact_notify.core.service import NotificationService
 
 

@@ -12,7 +12,6 @@ from airflow_cloudact_notify.cli import output, place
 from airflow_cloudact_notify.cli.remedies import remedy
 from airflow_cloudact_notify.cli.stopwatch import LAST, stopwatch
 from airflow_cloudact_notify.core.budget import call_directly
-from airflow_cloudact_notify.core.config_store import ResolvedConfig
 from airflow_cloudact_notify.core.destinations import Destinations
 from airflow_cloudact_notify.core.enums import (
     FailureReason,
@@ -23,6 +22,7 @@ from airflow_cloudact_notify.core.enums import (
 from airflow_cloudact_notify.core.errors import CloudActNotifyError, ConfigurationError, DeliveryError
 from airflow_cloudact_notify.core.masking import mask
 from airflow_cloudact_notify.core.message import MessageKind, NotificationMessage
+from airflow_cloudact_notify.core.resolved import ResolvedConfig
 
 
 @dataclass(frozen=True, slots=True)

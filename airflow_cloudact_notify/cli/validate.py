@@ -9,9 +9,9 @@ from pathlib import Path
 
 from airflow_cloudact_notify.cli import findings, place
 from airflow_cloudact_notify.core.checkup import Checkup, Finding
-from airflow_cloudact_notify.core.config_store import TENANT_FILE
 from airflow_cloudact_notify.core.errors import ConfigProblem, ConfigurationError
 from airflow_cloudact_notify.core.root import ROOT_FOLDER
+from airflow_cloudact_notify.core.tenant_ids import TENANT_FILE
 
 
 def run(arguments: argparse.Namespace) -> int:

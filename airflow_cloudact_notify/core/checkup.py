@@ -12,7 +12,7 @@ from pathlib import Path
 
 from airflow_cloudact_notify.core import documents, lint, positions, references
 from airflow_cloudact_notify.core.config import NotificationConfig
-from airflow_cloudact_notify.core.config_store import SENDERS_IDENTITY, TENANT_FILE, check_tenant_id
+from airflow_cloudact_notify.core.config_store import SENDERS_IDENTITY
 from airflow_cloudact_notify.core.custom.checkup import template_problems
 from airflow_cloudact_notify.core.documents import Document
 from airflow_cloudact_notify.core.errors import ConfigProblem, ConfigurationError
@@ -21,6 +21,7 @@ from airflow_cloudact_notify.core.providers import PROVIDERS
 from airflow_cloudact_notify.core.providers.base import ProviderSettings
 from airflow_cloudact_notify.core.references import ReferenceRules
 from airflow_cloudact_notify.core.root import ROOT_FILE
+from airflow_cloudact_notify.core.tenant_ids import TENANT_FILE, check_tenant_id
 
 STAND_INS = (
     "value",

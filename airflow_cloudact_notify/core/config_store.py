@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,71 +16,18 @@ from airflow_cloudact_notify.core.budget import Caller, call_directly
 from airflow_cloudact_notify.core.config import NotificationConfig
 from airflow_cloudact_notify.core.documents import Document
 from airflow_cloudact_notify.core.enums import NotificationProvider
-from airflow_cloudact_notify.core.errors import ConfigProblem, ConfigurationError, InvalidTenantIdError
+from airflow_cloudact_notify.core.errors import ConfigProblem, ConfigurationError
 from airflow_cloudact_notify.core.files import Files, open_path
-from airflow_cloudact_notify.core.providers import PROVIDERS
-from airflow_cloudact_notify.core.providers.base import BaseNotificationProvider, ProviderSettings
 from airflow_cloudact_notify.core.providers.email import EmailConfig
 from airflow_cloudact_notify.core.references import ReferenceRules
-from airflow_cloudact_notify.core.root import ROOT_FILE, ROOT_FOLDER, Layer, Root, RootSettings
+from airflow_cloudact_notify.core.resolved import NOTHING, ResolvedConfig, make_ready
+from airflow_cloudact_notify.core.root import ROOT_FILE, Layer, Root, RootSettings
 from airflow_cloudact_notify.core.silences import SilenceConfig
-
-__all__ = ["ConfigStore", "Layer", "ResolvedConfig", "check_tenant_id"]
+from airflow_cloudact_notify.core.tenant_ids import check_tenant_id, is_tenant_id, tenant_file
 
 log = logging.getLogger(__name__)
 
-TENANT_FILE = "notifications.json"
 SENDERS_IDENTITY = ("from_email", "from_name", "subject_prefix")
-_TENANT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-
-Provider = BaseNotificationProvider[Any, Any]
-
-
-def is_tenant_id(tenant_id: str) -> bool:
-    """Whether ``tenant_id`` may become a folder's name."""
-    return _TENANT_ID.fullmatch(tenant_id) is not None and tenant_id.lower() != ROOT_FOLDER
-
-
-def check_tenant_id(tenant_id: str) -> str:
-    """Return ``tenant_id`` when it may become a folder's name.
-
-    :raises InvalidTenantIdError: otherwise.
-    """
-    if is_tenant_id(tenant_id):
-        return tenant_id
-    raise InvalidTenantIdError(
-        ConfigProblem(
-            f"tenant id {tenant_id[:80]!r}",
-            "",
-            "it cannot be a folder's name",
-            "Use up to 64 letters, digits, '_' and '-', a letter or digit first, and not 'notifications'.",
-        )
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class ResolvedConfig:
-    """The configuration that applies, where it came from, and what was found wrong on the way.
-
-    ``providers`` holds the destinations that are ready; those that name a connection are made when they are needed.
-    ``broken`` holds enabled destinations that cannot be used, each with its problem; ``config`` has them switched off.
-    ``of_root`` says that it is the root's, whichever tenant it applies to.
-    """
-
-    config: NotificationConfig
-    source: str
-    providers: Mapping[NotificationProvider, Provider] = field(default_factory=dict)
-    broken: Mapping[NotificationProvider, ConfigProblem] = field(default_factory=dict)
-    problems: tuple[ConfigProblem, ...] = ()
-    of_root: bool = False
-
-    @property
-    def reaches_nobody(self) -> bool:
-        """Whether every destination it switches on is broken."""
-        return bool(self.broken) and not self.config.enabled_destinations()
-
-
-NOTHING = ResolvedConfig(NotificationConfig(enabled=False), "nothing is enabled", of_root=True)
 
 
 class ConfigStore:
@@ -120,7 +66,7 @@ class ConfigStore:
         if tenant_id is not None:
             check_tenant_id(tenant_id)
         # Looked at before anything is read: a file that changes meanwhile is read again next time.
-        own = self._stamp(_tenant_file(tenant_id), call) if tenant_id else None
+        own = self._stamp(tenant_file(tenant_id), call) if tenant_id else None
         files = (self._stamp(ROOT_FILE, call), own)
         stamp, resolved = self._resolved.get(tenant_id, (None, NOTHING))
         if stamp == (files, self._root.layers_stamp()):
@@ -135,10 +81,10 @@ class ConfigStore:
 
     def is_tenant(self, tenant_id: str, call: Caller = call_directly) -> bool:
         """Whether there is a file of this tenant."""
-        if not _TENANT_ID.fullmatch(tenant_id):
+        if not is_tenant_id(tenant_id):
             return False
         try:
-            return self.files.read(_tenant_file(tenant_id), call).content is not None
+            return self.files.read(tenant_file(tenant_id), call).content is not None
         except ConfigurationError:
             # What cannot be read is there.
             return True
@@ -148,7 +94,7 @@ class ConfigStore:
 
         :raises ConfigurationError: when it cannot be read, or the tenant id cannot be a folder's name.
         """
-        file = ROOT_FILE if tenant_id is None else _tenant_file(check_tenant_id(tenant_id))
+        file = ROOT_FILE if tenant_id is None else tenant_file(check_tenant_id(tenant_id))
         return self.files.name(file), self.files.read(file).content
 
     def root_layers(self) -> Iterator[tuple[str, Document]]:
@@ -178,10 +124,9 @@ class ConfigStore:
             return replace(NOTHING, source=f"{NOTHING.source} in {root.source}", problems=root.problems)
         # What was valid source by source is valid when merged: no rule spans two of them.
         config = documents.validate(root.document, root.source)
-        resolved = self._finished(config, root.source, root.broken)
-        return replace(
-            _with_problems(resolved, root.problems + tuple(resolved.broken.values())), of_root=True
-        )
+        resolved = make_ready(config, root.source, root.broken, self.allowed_webhook_hosts)
+        problems = root.problems + tuple(resolved.broken.values())
+        return replace(resolved.with_problems(problems), of_root=True)
 
     def _of_tenant(self, tenant_id: str, stamp: object, call: Caller) -> ResolvedConfig:
         try:
@@ -191,13 +136,13 @@ class ConfigStore:
             # The same file may be refused now: what it names has become another tenant's.
             if last_stamp != stamp:
                 return replace(last, source=f"{last.source}, last good version", problems=error.problems)
-            return _with_problems(self._of_root(call), error.problems)
+            return self._of_root(call).with_problems(error.problems)
         if own is None:
             self._last_good.pop(tenant_id, None)
             return self._of_root(call)
         if own.reaches_nobody:
             log.debug("%s: no destination of it can be used, so the root's settings apply", own.source)
-            return _with_problems(self._of_root(call), own.problems)
+            return self._of_root(call).with_problems(own.problems)
         self._last_good[tenant_id] = (stamp, own)
         return own
 
@@ -206,8 +151,8 @@ class ConfigStore:
 
         :raises ConfigurationError: when its file is no use.
         """
-        name = self.files.name(_tenant_file(tenant_id))
-        content = self.files.read(_tenant_file(tenant_id), call).content
+        name = self.files.name(tenant_file(tenant_id))
+        content = self.files.read(tenant_file(tenant_id), call).content
         if content is None:
             return None
         original = documents.parse(content, name)
@@ -227,11 +172,11 @@ class ConfigStore:
         if config.extends:
             config = documents.validate(documents.merge(document, root.document), name)
             broken |= _inherited(root.broken, original, config)
-            own = self._finished(config, f"{name} over {root.source}", broken)
+            source = f"{name} over {root.source}"
         else:
-            own = self._finished(self._with_identity(config, call), name, broken)
-        own = self._with_silences(own, call)
-        return _with_problems(own, root.problems + tuple(own.broken.values()))
+            config, source = self._with_identity(config, call), name
+        own = self._with_silences(make_ready(config, source, broken, self.allowed_webhook_hosts), call)
+        return own.with_problems(root.problems + tuple(own.broken.values()))
 
     def _check_variables(self, document: Document, tenant_id: str, name: str, call: Caller) -> None:
         """Refuse a tenant's file that names environment variables which are not the tenant's."""
@@ -274,31 +219,6 @@ class ConfigStore:
         unique = list(dict.fromkeys(silences))
         return replace(own, config=own.config.model_copy(update={"silences": unique}))
 
-    def _finished(
-        self,
-        config: NotificationConfig,
-        source: str,
-        broken: Mapping[NotificationProvider, ConfigProblem],
-    ) -> ResolvedConfig:
-        """Make the destinations ready, and switch off those that cannot work."""
-        settings = ProviderSettings(config.timeout_seconds, self.allowed_webhook_hosts, config.style)
-        providers, broken = {}, dict(broken)
-        for name in config.enabled_destinations():
-            section = config.destination(name)
-            if section.conn_id:
-                continue
-            try:
-                providers[name] = PROVIDERS[name](section, settings)
-            except ConfigurationError as error:
-                problem = error.problems[0]
-                broken[name] = replace(problem, file=source, key=f"{name}.{problem.key}")
-        off = {name.value: config.destination(name).model_copy(update={"enabled": False}) for name in broken}
-        return ResolvedConfig(config.model_copy(update=off), source, providers, broken)
-
-
-def _tenant_file(tenant_id: str) -> str:
-    return f"{tenant_id}/{TENANT_FILE}"
-
 
 def _email_of(settings: RootSettings) -> EmailConfig:
     return documents.validate_section(EmailConfig, settings.document.get("email", {}), settings.source)
@@ -313,7 +233,3 @@ def _inherited(
         for kind, problem in broken.items()
         if own.get(kind.value, {}).get("enabled", True) and not config.destination(kind).enabled
     }
-
-
-def _with_problems(resolved: ResolvedConfig, problems: tuple[ConfigProblem, ...]) -> ResolvedConfig:
-    return replace(resolved, problems=tuple(dict.fromkeys((*problems, *resolved.problems))))

@@ -9,7 +9,6 @@ from typing import Any
 
 from airflow_cloudact_notify.core import documents
 from airflow_cloudact_notify.core.budget import Caller
-from airflow_cloudact_notify.core.config_store import ResolvedConfig
 from airflow_cloudact_notify.core.enums import FailureReason, NotificationProvider
 from airflow_cloudact_notify.core.errors import (
     ConfigProblem,
@@ -24,6 +23,7 @@ from airflow_cloudact_notify.core.providers.base import (
     ProviderSettings,
 )
 from airflow_cloudact_notify.core.report import DeliveryResult, failed
+from airflow_cloudact_notify.core.resolved import ResolvedConfig
 
 Provider = BaseNotificationProvider[Any, Any]
 

@@ -11,7 +11,6 @@ from airflow_cloudact_notify.core.config import (
     default_cooldown,
     destinations,
 )
-from airflow_cloudact_notify.core.config_store import ResolvedConfig
 from airflow_cloudact_notify.core.enums import (
     CooldownScope,
     NotificationEvent,
@@ -22,6 +21,7 @@ from airflow_cloudact_notify.core.enums import (
 from airflow_cloudact_notify.core.errors import ConfigProblem
 from airflow_cloudact_notify.core.message import MessageKind, NotificationMessage
 from airflow_cloudact_notify.core.quiet_hours import QuietHoursConfig
+from airflow_cloudact_notify.core.resolved import ResolvedConfig
 from airflow_cloudact_notify.core.silences import SilenceConfig
 from airflow_cloudact_notify.core.state.incidents import Incident
 from airflow_cloudact_notify.core.state.store import scope_key

@@ -10,11 +10,12 @@ from pydantic import BaseModel, SecretStr
 
 from airflow_cloudact_notify.core import documents, positions
 from airflow_cloudact_notify.core.config import NotificationConfig
-from airflow_cloudact_notify.core.config_store import SENDERS_IDENTITY, ConfigStore, ResolvedConfig
+from airflow_cloudact_notify.core.config_store import SENDERS_IDENTITY, ConfigStore
 from airflow_cloudact_notify.core.documents import Document
 from airflow_cloudact_notify.core.enums import NotificationEvent
 from airflow_cloudact_notify.core.errors import ConfigurationError
 from airflow_cloudact_notify.core.providers.base import DestinationConfig
+from airflow_cloudact_notify.core.resolved import ResolvedConfig
 
 DEFAULT = "default"
 _NOT_SETTINGS = {"$schema", "description", "extends", "tenant_id", "event_triggers"}

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 
 from airflow_cloudact_notify.core import claims, policy
 from airflow_cloudact_notify.core.budget import Budget
-from airflow_cloudact_notify.core.config_store import ResolvedConfig
 from airflow_cloudact_notify.core.enums import FailureReason, NotificationProvider, Outcome
 from airflow_cloudact_notify.core.errors import CloudActNotifyError, InvalidTenantIdError
 from airflow_cloudact_notify.core.health import PROBE_SECONDS, fingerprint, is_due
@@ -23,6 +22,7 @@ from airflow_cloudact_notify.core.message import MessageKind, NotificationMessag
 from airflow_cloudact_notify.core.metrics import DEAD_LETTERS, hand_over
 from airflow_cloudact_notify.core.outages import Outages
 from airflow_cloudact_notify.core.report import DeliveryResult, NotificationReport
+from airflow_cloudact_notify.core.resolved import ResolvedConfig
 from airflow_cloudact_notify.core.service import NotificationService
 from airflow_cloudact_notify.core.state.control import Control
 from airflow_cloudact_notify.core.state.health import Health, HealthRows

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_cloudact_notify.core.config_store import ResolvedConfig
 from airflow_cloudact_notify.core.custom.templates import CustomParts
 from airflow_cloudact_notify.core.enums import (
     FailureReason,
@@ -17,6 +16,7 @@ from airflow_cloudact_notify.core.enums import (
 from airflow_cloudact_notify.core.errors import DeliveryFailedError
 from airflow_cloudact_notify.core.message import NotificationMessage
 from airflow_cloudact_notify.core.policy import Held, Plan
+from airflow_cloudact_notify.core.resolved import ResolvedConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from airflow_cloudact_notify.core import decisions, policy
 from airflow_cloudact_notify.core.bookkeeping import Bookkeeping
 from airflow_cloudact_notify.core.budget import Budget
 from airflow_cloudact_notify.core.config import EventTriggerConfig, NotificationConfig
-from airflow_cloudact_notify.core.config_store import ConfigStore, ResolvedConfig
+from airflow_cloudact_notify.core.config_store import ConfigStore
 from airflow_cloudact_notify.core.destinations import (
     ConnectionReader,
     Destinations,
@@ -34,6 +34,7 @@ from airflow_cloudact_notify.core.outages import Recovered
 from airflow_cloudact_notify.core.policy import Held, Plan
 from airflow_cloudact_notify.core.records import Records
 from airflow_cloudact_notify.core.report import NotificationReport, report_on, unserved
+from airflow_cloudact_notify.core.resolved import ResolvedConfig
 from airflow_cloudact_notify.core.sending import Sending, Sent
 from airflow_cloudact_notify.core.state.outbox import DeadLetter
 from airflow_cloudact_notify.core.state.store import BoundedStateStore, MemoryStateStore, StateStore

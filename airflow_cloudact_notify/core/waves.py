@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from airflow_cloudact_notify.core import delivery, policy
 from airflow_cloudact_notify.core.budget import Budget
 from airflow_cloudact_notify.core.config import EventTriggerConfig
-from airflow_cloudact_notify.core.config_store import ConfigStore, ResolvedConfig
+from airflow_cloudact_notify.core.config_store import ConfigStore
 from airflow_cloudact_notify.core.custom.templates import CustomParts, custom_parts
 from airflow_cloudact_notify.core.delivery import Delivery, Terms
 from airflow_cloudact_notify.core.destinations import Destinations, Provider
@@ -19,6 +19,7 @@ from airflow_cloudact_notify.core.message import NotificationMessage
 from airflow_cloudact_notify.core.policy import Plan
 from airflow_cloudact_notify.core.providers.base import DestinationConfig
 from airflow_cloudact_notify.core.report import DeliveryResult, failed
+from airflow_cloudact_notify.core.resolved import ResolvedConfig
 from airflow_cloudact_notify.core.texts import cut
 
 BEFORE_FALL_BACK = 0.6

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_cloudact_notify.core.config_store import ConfigStore, Layer, ResolvedConfig, check_tenant_id
+from airflow_cloudact_notify.core.config_store import ConfigStore
 from airflow_cloudact_notify.core.documents import Document
 from airflow_cloudact_notify.core.enums import NotificationProvider
 from airflow_cloudact_notify.core.errors import (
@@ -17,7 +17,9 @@ from airflow_cloudact_notify.core.errors import (
     OutOfTimeError,
 )
 from airflow_cloudact_notify.core.references import ReferenceRules
-from airflow_cloudact_notify.core.root import LAYER_RECHECK_SECONDS
+from airflow_cloudact_notify.core.resolved import ResolvedConfig
+from airflow_cloudact_notify.core.root import LAYER_RECHECK_SECONDS, Layer
+from airflow_cloudact_notify.core.tenant_ids import check_tenant_id
 from airflow_cloudact_notify.testing import FrozenClock
 from tests.core.folder import SECRET, Folder, email, slack
 

@@ -7,7 +7,7 @@ import pytest
 
 from airflow_cloudact_notify.core.budget import call_directly
 from airflow_cloudact_notify.core.config import NotificationConfig
-from airflow_cloudact_notify.core.config_store import ConfigStore, ResolvedConfig
+from airflow_cloudact_notify.core.config_store import ConfigStore
 from airflow_cloudact_notify.core.destinations import (
     CONNECTION_RECHECK_SECONDS,
     Destinations,
@@ -15,6 +15,7 @@ from airflow_cloudact_notify.core.destinations import (
 )
 from airflow_cloudact_notify.core.enums import FailureReason, NotificationProvider
 from airflow_cloudact_notify.core.errors import ConfigProblem, ConfigurationError, OutOfTimeError
+from airflow_cloudact_notify.core.resolved import ResolvedConfig
 from airflow_cloudact_notify.testing import FrozenClock
 from tests.core.folder import SECRET, Folder, email, slack
 

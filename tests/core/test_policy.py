@@ -6,7 +6,6 @@ import pytest
 
 from airflow_cloudact_notify.core import claims, policy
 from airflow_cloudact_notify.core.config import NotificationConfig
-from airflow_cloudact_notify.core.config_store import ResolvedConfig
 from airflow_cloudact_notify.core.enums import (
     CooldownScope,
     Lifecycle,
@@ -17,6 +16,7 @@ from airflow_cloudact_notify.core.enums import (
 )
 from airflow_cloudact_notify.core.errors import ConfigProblem
 from airflow_cloudact_notify.core.policy import Held, Plan
+from airflow_cloudact_notify.core.resolved import ResolvedConfig
 from airflow_cloudact_notify.core.state.cooldowns import Claim, Cooldown
 from airflow_cloudact_notify.core.state.held import held_prefix
 from airflow_cloudact_notify.core.state.incidents import Incident

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from airflow_cloudact_notify.core import claims, policy
 from airflow_cloudact_notify.core.config import NotificationConfig
-from airflow_cloudact_notify.core.config_store import ConfigStore, ResolvedConfig
+from airflow_cloudact_notify.core.config_store import ConfigStore
 from airflow_cloudact_notify.core.enums import (
     FailureReason,
     NotificationEvent,
@@ -28,6 +28,7 @@ from airflow_cloudact_notify.core.maintenance import maintain
 from airflow_cloudact_notify.core.message import NotificationMessage
 from airflow_cloudact_notify.core.policy import Plan
 from airflow_cloudact_notify.core.providers.base import Receipt
+from airflow_cloudact_notify.core.resolved import ResolvedConfig
 from airflow_cloudact_notify.core.service import NotificationService
 from airflow_cloudact_notify.core.state.cooldowns import Claim, Cooldown, Cooldowns
 from airflow_cloudact_notify.core.state.held import HeldReports, parsed, uncounted

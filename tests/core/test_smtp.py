@@ -11,7 +11,8 @@ from airflow_cloudact_notify.core import smtp
 from airflow_cloudact_notify.core.enums import FailureReason
 from airflow_cloudact_notify.core.errors import DeliveryError
 from airflow_cloudact_notify.core.smtp import Refusal, SmtpSecurity, SmtpServer
-from airflow_cloudact_notify.testing import LOOPBACK, SmtpInbox
+from airflow_cloudact_notify.testing import SmtpInbox
+from airflow_cloudact_notify.testing.loopback import LOOPBACK
 from tests.support import refused_port, silent_port, talking_port
 
 

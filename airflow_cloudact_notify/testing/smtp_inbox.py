@@ -1,12 +1,4 @@
-"""Test kit: real inboxes on loopback, a provider that only records, a clock that stands still.
-
-.. code-block:: python
-
-    with SlackInbox() as inbox:
-        service = NotificationService(configs_path, allowed_webhook_hosts=[inbox.host])
-        ...
-        assert inbox.payloads[0]["text"].startswith("*:x: Pipeline failed: sales*")
-"""
+"""A mail server on loopback."""
 
 from __future__ import annotations
 
@@ -14,168 +6,19 @@ import contextlib
 import email
 import email.policy
 import importlib
-import json
 import os
 import ssl
 import tempfile
-import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from email.message import EmailMessage
-from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, Self
 from unittest import mock
 
-from airflow_cloudact_notify.core.errors import DeliveryError
-from airflow_cloudact_notify.core.message import NotificationMessage
-from airflow_cloudact_notify.core.providers.base import (
-    NO_PARTS,
-    BaseNotificationProvider,
-    DestinationConfig,
-    Parts,
-    ProviderSettings,
-    Receipt,
-)
 from airflow_cloudact_notify.core.smtp import SmtpSecurity, tls_context
-
-__all__ = [
-    "FrozenClock",
-    "ReceivedMail",
-    "RecordingConfig",
-    "RecordingProvider",
-    "SlackInbox",
-    "SmtpInbox",
-    "make_message",
-]
-
-T = TypeVar("T")
-
-LOOPBACK = "127.0.0.1"
-
-_Answer = tuple[int, str, Mapping[str, str]]
-"""Status, body, headers."""
-
-
-def make_message(**overrides: Any) -> NotificationMessage:
-    """Return a complete message; its time and id are always the same."""
-    fields = {
-        "tenant_id": "acme",
-        "event": "pipeline_failure",
-        "title": "Pipeline failed: sales",
-        "message": "Task load failed.",
-        "pipeline_id": "sales",
-        "pipeline_logging_id": "manual__2026-01-02",
-        "task_id": "load",
-        "occurred_at": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
-        "message_id": "0123456789abcdef0123456789abcdef",
-    }
-    return NotificationMessage.model_validate(fields | overrides)
-
-
-class FrozenClock:
-    """A clock that moves only when told, or when somebody sleeps by it; ``slept`` lists how long they did."""
-
-    def __init__(self, now: float = 1_767_323_045.0) -> None:
-        self._now = now
-        self.slept: list[float] = []
-
-    def __call__(self) -> float:
-        return self._now
-
-    def advance(self, seconds: float) -> None:
-        self._now += seconds
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.advance(seconds)
-
-
-class RecordingConfig(DestinationConfig):
-    """The section of a ``RecordingProvider``."""
-
-    SERVER_KEYS: ClassVar = frozenset()
-
-    enabled: bool = True
-
-
-class RecordingProvider(BaseNotificationProvider[RecordingConfig, NotificationMessage]):
-    """Keeps every message it is asked to send in ``messages``.
-
-    :param answers: what comes of the first attempts, in turn; a ``DeliveryError`` is raised. Later ones are taken.
-    """
-
-    def __init__(self, *answers: DeliveryError | Receipt[NotificationMessage]) -> None:
-        super().__init__(RecordingConfig(), ProviderSettings())
-        self.messages: list[NotificationMessage] = []
-        self._answers = deque(answers)
-
-    def render(self, message: NotificationMessage, parts: Parts = NO_PARTS) -> NotificationMessage:
-        return message
-
-    def send(self, payload: NotificationMessage, *, timeout: float) -> Receipt[NotificationMessage]:
-        self.messages.append(payload)
-        answer = _next(self._answers, Receipt())
-        if isinstance(answer, DeliveryError):
-            raise answer
-        return answer
-
-    def check(self, *, timeout: float) -> str:
-        return "messages are recorded, not sent"
-
-
-class SlackInbox:
-    """An HTTP server that takes what is posted to ``url``, like Slack's incoming webhooks.
-
-    ``payloads`` holds the JSON of every request, whatever the answer was. ``host`` is what ``allowed_webhook_hosts``
-    needs to hold.
-
-    :param port: left out, a free one.
-    """
-
-    def __init__(self, port: int = 0) -> None:
-        self.payloads: list[dict[str, Any]] = []
-        self._answers: deque[_Answer] = deque()
-        self._server = ThreadingHTTPServer((LOOPBACK, port), partial(_Webhook, self.payloads, self._answers))
-        self.host = f"{LOOPBACK}:{self._server.server_port}"
-        self.url = f"http://{self.host}/services/T000/B000/SECRET"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-
-    def answer(self, status: int, body: str = "", headers: Mapping[str, str] | None = None) -> Self:
-        """Answer the next request that has no answer yet so; after the last one it is ``200 ok`` again."""
-        self._answers.append((status, body, headers or {}))
-        return self
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
-class _Webhook(BaseHTTPRequestHandler):
-    def __init__(self, payloads: list[dict[str, Any]], answers: deque[_Answer], *args: Any) -> None:
-        self._payloads = payloads
-        self._answers = answers
-        super().__init__(*args)
-
-    def do_POST(self) -> None:
-        self._payloads.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        status, body, headers = _next(self._answers, (200, "ok", {}))
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body.encode())
-
-    def log_message(self, *args: Any) -> None:
-        """Say nothing: the request's line holds the webhook's secret."""
+from airflow_cloudact_notify.testing.loopback import LOOPBACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +127,7 @@ class SmtpInbox:
         return "250 OK"
 
     async def handle_DATA(self, _: Any, __: Any, envelope: Any) -> str:  # noqa: N802
-        answer = _next(self._answers, "250 OK")
+        answer = self._answers.popleft() if self._answers else "250 OK"
         if answer.startswith("250"):
             raw, recipients = envelope.content, tuple(envelope.rcpt_tos)
             mail = email.message_from_bytes(raw, EmailMessage, policy=email.policy.SMTP)
@@ -311,7 +154,3 @@ def _optional(module: str) -> Any:
             f"SmtpInbox needs {module.partition('.')[0]}: "
             "pip install 'airflow-provider-cloudact-notify[testing]'"
         ) from error
-
-
-def _next(waiting: deque[T], otherwise: T) -> T:
-    return waiting.popleft() if waiting else otherwise

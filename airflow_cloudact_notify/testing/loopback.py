@@ -1,0 +1,3 @@
+"""Where the inboxes listen."""
+
+LOOPBACK = "127.0.0.1"
