@@ -11,6 +11,9 @@ from airflow_cloudact_notify.bridge.wish import DEFAULT_CONN_ID
 
 __all__ = ["build_maintenance_dag"]
 
+LONGEST = timedelta(hours=1)
+"""After this a run is ended, which is safe at any moment: one that hangs would keep all later ones waiting."""
+
 
 def build_maintenance_dag(
     dag_id: str = "cloudact_notify_maintenance",
@@ -41,7 +44,7 @@ def build_maintenance_dag(
     }
     with DAG(dag_id, schedule=schedule, **(defaults | kwargs)) as dag:
 
-        @task(task_id="maintain")
+        @task(task_id="maintain", execution_timeout=LONGEST)
         def maintain() -> dict[str, int]:
             from airflow_cloudact_notify.bridge.runs import maintain_now
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import threading
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from airflow.sdk import DAG, task
 
-from airflow_cloudact_notify import on_failure
+from airflow_cloudact_notify import maintenance, on_failure
+from airflow_cloudact_notify.bridge import runs
 from airflow_cloudact_notify.bridge.variables import VariableStateStore
 from airflow_cloudact_notify.maintenance import build_maintenance_dag
 
@@ -73,3 +75,13 @@ def test_the_root_hears_of_an_unhealthy_destination(configs, slack, smtp, run_da
 
     assert [mail.mail["Subject"] for mail in smtp.messages] == ["[ERROR] Slack of tenant acme does not work"]
     assert len(rows("letter")) == 4
+
+
+def test_a_maintenance_that_hangs_is_ended(run_dag: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    is_over = threading.Event()
+    monkeypatch.setattr(maintenance, "LONGEST", timedelta(seconds=1))
+    monkeypatch.setattr(runs, "maintain_now", lambda _: is_over.wait(30) or {})
+
+    run = run_dag(maintenance.build_maintenance_dag("hangs"))
+
+    assert str(run.state) == "failed"
