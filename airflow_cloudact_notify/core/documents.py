@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import difflib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -22,6 +23,7 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 MAX_DEPTH = 10
 """Levels of a document; the documented keys need four."""
 MAX_PROBLEMS = 20
+_TRAILING_COMMA = re.compile(r",\s*[}\]]")
 _BOMS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -34,6 +36,8 @@ def parse(content: bytes, file: str) -> Document:
         raise _refusal(file, "it starts with a byte-order mark", "Save it as UTF-8 without BOM.")
     try:
         document = json.loads(content.decode("utf-8"), object_pairs_hook=_without_twins)
+    except json.JSONDecodeError as error:
+        raise _syntax_refusal(file, error) from None
     except (ValueError, KeyError, RecursionError) as error:
         raise _refusal(file, *_why_unreadable(error), line=_line(error, content)) from None
     if not isinstance(document, dict):
@@ -48,9 +52,6 @@ def _why_unreadable(error: Exception) -> tuple[str, ...]:
     match error:
         case UnicodeDecodeError():
             return f"byte {error.start} is not UTF-8", "Save it as UTF-8."
-        case json.JSONDecodeError():
-            reason = f"not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}"
-            return reason, "Correct the syntax there."
         case KeyError():
             return "the key stands twice in one object", "Keep one of the two.", _printable(error.args[0])
         case RecursionError():
@@ -60,9 +61,18 @@ def _why_unreadable(error: Exception) -> tuple[str, ...]:
 
 def _line(error: Exception, content: bytes) -> int:
     """Return the line an unreadable file is unreadable at, 0 when that is not known."""
-    if isinstance(error, UnicodeDecodeError):
-        return content.count(b"\n", 0, error.start) + 1
-    return error.lineno if isinstance(error, json.JSONDecodeError) else 0
+    return content.count(b"\n", 0, error.start) + 1 if isinstance(error, UnicodeDecodeError) else 0
+
+
+def _syntax_refusal(file: str, error: json.JSONDecodeError) -> ConfigurationError:
+    """Name a comma too many where it stands; of Python's own errors only those of 3.13 and later do."""
+    before = len(error.doc[: error.pos].rstrip()) - 1
+    for place in (error.pos, max(before, 0)):
+        if _TRAILING_COMMA.match(error.doc, place):
+            error = json.JSONDecodeError("a comma too many", error.doc, place)
+            break
+    reason = f"not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}"
+    return _refusal(file, reason, "Correct the syntax there.", line=error.lineno)
 
 
 def _refusal(file: str, reason: str, remedy: str, key: str = "", *, line: int = 0) -> ConfigurationError:

@@ -35,7 +35,13 @@ def deep(levels: int) -> bytes:
         pytest.param('{"a": 1}'.encode("utf-16"), "byte-order mark", "UTF-8 without BOM", id="UTF-16"),
         pytest.param('{"é": 1}'.encode("latin-1"), "byte 2 is not UTF-8", "UTF-8", id="Latin 1"),
         pytest.param(b"", "line 1, column 1", "Correct the syntax", id="empty"),
-        pytest.param(b'{"enabled": true,}', "line 1, column 18", "Correct the syntax", id="comma too many"),
+        pytest.param(
+            b'{"enabled": true,\n}', "line 1, column 17: a comma too many", "Correct the syntax", id="comma"
+        ),
+        pytest.param(
+            b'{"event_triggers": [\n1,]}', "line 2, column 2: a comma too many", "Correct", id="list's comma"
+        ),
+        pytest.param(b"{,}", "line 1, column 2", "Correct the syntax", id="comma only"),
         pytest.param(
             b'{\n"enabled": yes}', "line 2, column 12", "Correct the syntax", id="word without quotes"
         ),
