@@ -9,6 +9,7 @@ import contextlib
 import itertools
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -35,6 +36,10 @@ os.environ.update(
 from airflow_cloudact_notify.core.formats.text import WIDTH  # noqa: E402
 from airflow_cloudact_notify.testing import SlackInbox, SmtpInbox  # noqa: E402
 from tests.support import headline  # noqa: E402
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(HOME, ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

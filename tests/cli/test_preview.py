@@ -85,12 +85,13 @@ def test_one_that_is_off_is_said(both, run):
     assert "slack is switched off" in ran.err
 
 
-def test_a_browser_is_asked_to_show_the_mail(run, monkeypatch):
+def test_a_browser_is_asked_to_show_the_mail(run, monkeypatch, tmp_path):
     opened = []
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr("webbrowser.open", opened.append)
     assert run("preview", "acme", "pipeline_failure", "-c", "configs", "--open").code == 0
     [url] = opened
-    assert url.startswith("file://")
+    assert url.startswith(tmp_path.as_uri())
     assert url.endswith("/email.html")
 
 
