@@ -165,8 +165,9 @@ class Checkup:
                 PROVIDERS[name](section.model_copy(update=missing), settings)
             except ConfigurationError as error:
                 problem = replace(error.problems[0], file=file.name, key=f"{name}.{error.problems[0].key}")
+                is_missing = not getattr(section, error.problems[0].key)
                 # A connection or Airflow's options may complete the root's file.
-                elsewhere = extends or (is_tenants and problem.key == "email.from_email")
+                elsewhere = is_missing and (extends or (is_tenants and problem.key == "email.from_email"))
                 yield Finding(problem, "incomplete", is_warning=elsewhere)
 
     def _doubts(self, file: _File, mistaken: set[str]) -> Iterator[Finding]:

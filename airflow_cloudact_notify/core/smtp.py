@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import ipaddress
 import re
 import smtplib
 import ssl
@@ -29,7 +30,18 @@ UTF8 = ("SMTPUTF8", "BODY=8BITMIME")
 QUIT_TIMEOUT = 1.0
 """Seconds to wait for a server's good-bye, which changes nothing."""
 
+_NAME = re.compile(r"[^\s:/@\[\]]+")
 _LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
+
+
+def is_host(text: str) -> bool:
+    """Whether a text is a host's name or address alone: no URL, and no port behind it."""
+    if _NAME.fullmatch(text):
+        return True
+    try:
+        return bool(ipaddress.IPv6Address(text))
+    except ValueError:
+        return False
 
 
 class SmtpSecurity(StrEnum):

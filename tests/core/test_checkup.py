@@ -23,6 +23,7 @@ SERVER = {"enabled": True, "smtp_host": "smtp.example.com", "to_emails": ["a@exa
         pytest.param(
             {"email": SERVER | {"from_email": "a@b.io", "smtp_use_tls": "${ACME_X}"}}, id="a switch"
         ),
+        pytest.param({"email": SERVER | {"from_email": "a@b.io", "smtp_host": "${ACME_X}"}}, id="a host"),
         pytest.param({"slack": {"enabled": True, "webhook_url": "${ACME_X}"}}, id="a webhook"),
         pytest.param(
             {"email": SERVER | {"from_email": "${ACME_X}", "from_name": "${ACME_X}"}}, id="one for two keys"
@@ -44,6 +45,25 @@ def test_a_variable_may_hold_what_its_key_needs(document, tmp_path):
 def test_a_mistake_beside_a_variable_is_still_one(tmp_path):
     file = Folder(tmp_path).write("acme", email=SERVER | {"from_email": "${ACME_X}", "smtp_port": 0})
     assert [found.problem.key for found in Checkup(tmp_path).findings(file)] == ["email.smtp_port"]
+
+
+@pytest.mark.parametrize("own", [{}, {"extends": "root"}], ids=["alone", "over the root's"])
+@pytest.mark.parametrize(
+    ("email", "is_warning"),
+    [
+        pytest.param({"smtp_host": "smtp.example.com:587"}, False, id="a wrong server"),
+        pytest.param({"from_email": None}, True, id="no sender"),
+    ],
+)
+def test_what_stands_there_and_cannot_work_is_a_mistake_what_may_come_from_elsewhere_is_not(
+    own, email, is_warning, tmp_path
+):
+    folder = Folder(tmp_path)
+    folder.write(None, enabled=True, email={"enabled": False})
+    file = folder.write("acme", **own, email=SERVER | {"from_email": "a@example.com"} | email)
+    [found] = Checkup(tmp_path).findings(file)
+    assert (found.rule, found.is_warning) == ("incomplete", is_warning)
+    assert found.problem.key == f"email.{next(iter(email))}"
 
 
 def test_every_section_of_the_models_is_looked_at(tmp_path):

@@ -31,7 +31,7 @@ from airflow_cloudact_notify.core.providers.base import (
     Receipt,
     misconfigured,
 )
-from airflow_cloudact_notify.core.smtp import SmtpSecurity, SmtpServer
+from airflow_cloudact_notify.core.smtp import SmtpSecurity, SmtpServer, is_host
 from airflow_cloudact_notify.core.texts import cut, cut_in_the_middle, one_line
 
 IMPLICIT_TLS_PORT = 465
@@ -124,6 +124,9 @@ class EmailNotificationProvider(BaseNotificationProvider[EmailConfig, EmailPaylo
         super().__init__(config, settings)
         if not config.smtp_host:
             raise misconfigured("smtp_host", "missing", "Name the mail server, or a connection with conn_id.")
+        if not is_host(config.smtp_host):
+            remedy = "Write the name alone, as smtp.example.com; its port goes into smtp_port."
+            raise misconfigured("smtp_host", "not the name of a host", remedy)
         if not config.to_emails:
             raise misconfigured("to_emails", "nobody to send to", "Name at least one recipient.")
         if not config.sender:

@@ -541,6 +541,9 @@ def test_a_port_is_a_port(port: int) -> None:
     ("section", "problem"),
     [
         pytest.param({"smtp_host": None}, "smtp_host: missing", id="no server"),
+        pytest.param({"smtp_host": "https://h.example"}, "smtp_host: not the name of a host", id="a URL"),
+        pytest.param({"smtp_host": "h.example:587"}, "smtp_host: not the name", id="a host and its port"),
+        pytest.param({"smtp_host": "[::1]"}, "smtp_host: not the name", id="an address as in a URL"),
         pytest.param({"to_emails": []}, "to_emails: nobody to send to", id="no recipient"),
         pytest.param({"from_email": None}, "from_email: missing", id="no sender"),
         pytest.param(
@@ -551,6 +554,13 @@ def test_a_port_is_a_port(port: int) -> None:
 def test_a_section_that_cannot_work_says_what_to_add(section: dict[str, Any], problem: str) -> None:
     with pytest.raises(ConfigurationError, match=problem):
         mailer(587, **section)
+
+
+@pytest.mark.parametrize(
+    "host", ["mail", "mail_1.internal", "smtp.example.com.", "10.0.0.1", "::1", "bücher.example"]
+)
+def test_a_host_is_a_name_or_an_address(host: str) -> None:
+    assert mailer(587, smtp_host=host)
 
 
 def test_a_user_name_that_is_an_address_is_the_sender_when_none_is_named(inbox: SmtpInbox) -> None:
