@@ -38,5 +38,5 @@ def _checks(arguments: argparse.Namespace) -> Iterator[Check]:
         installed = importlib.util.find_spec("airflow") is not None
         why = "--configs was given" if installed else "Airflow is not installed here"
         yield Check("Airflow", State.NOT_SEEN, f"{why}: nothing but files was looked at")
-    if arguments.network:
+    if arguments.network and not place.is_folder_missing(arguments):
         yield from network(place.service_of(arguments), tenants_in(place.folder_of(arguments)))

@@ -36,7 +36,8 @@ def _text(found: Sequence[Finding], files: int) -> None:
         for finding in group:
             level = _level(finding)
             label = output.styled(f"{level:<7}", colours[level])
-            output.say(f"  line {finding.problem.line:<3} {label}  {_said(finding)}  ({finding.rule})")
+            line = f"line {finding.problem.line:<3}" if finding.problem.line else ""
+            output.say(f"  {line:<8} {label}  {_said(finding)}  ({finding.rule})")
             output.say(f"                    {finding.problem.remedy}")
     output.say(output.styled(_summary(found, files), "red" if found else "green"))
 

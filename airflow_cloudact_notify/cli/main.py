@@ -41,6 +41,12 @@ def run(command: Command, arguments: argparse.Namespace) -> int:
     except BrokenPipeError:  # the reader of our output, head say, has seen enough
         sys.stderr.close()
         return 0
+    except OSError as error:
+        if error.filename is None:
+            raise
+        why = f"{error.filename}: {error.strerror}. Correct the path, or its permissions."
+        print(f"cloudact-notify: {why}", file=sys.stderr)  # noqa: T201
+        return CANNOT
     except KeyboardInterrupt:
         return 130
 

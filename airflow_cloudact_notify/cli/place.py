@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow_cloudact_notify.core.errors import CloudActNotifyError
+from airflow_cloudact_notify.core.errors import CloudActNotifyError, ConfigProblem, ConfigurationError
 from airflow_cloudact_notify.core.references import ReferenceRules
 
 if TYPE_CHECKING:
@@ -50,6 +50,11 @@ def folder_of(arguments: argparse.Namespace) -> Path:
     return Path(arguments.configs or os.environ.get("CLOUDACT_NOTIFY_CONFIGS_PATH") or "configs")
 
 
+def is_folder_missing(arguments: argparse.Namespace) -> bool:
+    """Whether a command looks at files alone, in a folder that is not there; Airflow's options may do without one."""
+    return not has_airflow(arguments) and not folder_of(arguments).is_dir()
+
+
 def terms_of(arguments: argparse.Namespace) -> Terms:
     """Return what the files may name: by Airflow's options, else by the environment variables that set them."""
     if has_airflow(arguments):
@@ -67,10 +72,18 @@ def terms_of(arguments: argparse.Namespace) -> Terms:
 
 
 def service_of(arguments: argparse.Namespace) -> NotificationService:
-    """Return the engine; what it would log, its commands print."""
+    """Return the engine; what it would log, its commands print.
+
+    :raises ConfigurationError: when the folder of --configs is not there.
+    """
     logging.getLogger("airflow_cloudact_notify").setLevel(logging.CRITICAL)
     if has_airflow(arguments):
         return airflow_service()
+    if is_folder_missing(arguments):
+        remedy = "Correct --configs, or run 'cloudact-notify init'."
+        raise ConfigurationError(
+            ConfigProblem(str(folder_of(arguments)), "", "there is no such folder", remedy)
+        )
     from airflow_cloudact_notify.core.config_store import ConfigStore
     from airflow_cloudact_notify.core.service import NotificationService
 

@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     names = [NotificationProvider(name) for name in arguments.provider or ()]
     payloads, problems = _rendered(message, resolved, service, names)
     if not payloads and not problems:
-        raise CloudActNotifyError(f"No destination is switched on in {resolved.source}.")
+        raise CloudActNotifyError(f"Nothing to show: no destination is switched on.\n{resolved.source}")
     files = _files(payloads)
     folder = arguments.out or (tempfile.mkdtemp(prefix="cloudact-notify-") if arguments.open else None)
     written = _write(Path(folder), files) if folder else []

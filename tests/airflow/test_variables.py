@@ -60,3 +60,18 @@ def test_a_database_that_fails_is_told_in_one_way(monkeypatch):
 
     assert caught.value.operation == f"read {KEY}"
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_row_is_not_quoted_when_the_database_refuses_it(monkeypatch):
+    from airflow.models.variable import Variable
+    from sqlalchemy.exc import OperationalError
+
+    def fail(*_args, **_kwargs):
+        raise OperationalError("INSERT", {"val": "a whole message"}, Exception("database is locked"))
+
+    monkeypatch.setattr(Variable, "set", fail)
+
+    with pytest.raises(StateUnavailable, match=r"database is locked$") as caught:
+        VariableStateStore().put(KEY, "a whole message")
+
+    assert "a whole message" not in str(caught.value)

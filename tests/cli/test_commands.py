@@ -80,6 +80,26 @@ def test_what_cannot_be_understood_is_said(arguments, run):
     assert "usage" in ran.err.lower()
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(("explain", "acme", "pipeline_failure", "-c", "nowhere"), id="explain"),
+        pytest.param(("preview", "acme", "pipeline_failure", "-c", "nowhere"), id="preview"),
+        pytest.param(("send-test", "acme", "-c", "nowhere"), id="send-test"),
+        pytest.param(("silence", "list", "-c", "nowhere"), id="silence"),
+        pytest.param(("init", "acme", "-c", "taken/nowhere"), id="init below a file"),
+        pytest.param(("schema", "--out", "taken/nowhere"), id="schema below a file"),
+    ],
+)
+def test_a_place_that_is_not_there_is_named_with_what_to_do(arguments, run):
+    Path("taken").touch()
+    ran = run(*arguments)
+    assert ran.code == 2
+    assert "nowhere" in ran.err or "taken" in ran.err
+    assert "Correct" in ran.err
+    assert "Traceback" not in ran.err
+
+
 def test_the_script_says_its_version(script):
     assert script("--version").out.startswith("cloudact-notify 0.")
 

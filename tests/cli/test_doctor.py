@@ -31,6 +31,10 @@ def test_without_a_folder_it_says_how_to_make_one(run):
     assert "cloudact-notify init" in found["configs_path"]["remedy"]
 
 
+def test_without_a_folder_the_network_is_not_tried(run):
+    assert diagnosed(run, "--network") == diagnosed(run)
+
+
 def test_sound_files_are_sound(folder, run):
     folder.write("acme", enabled=False)
     code, found = diagnosed(run)
