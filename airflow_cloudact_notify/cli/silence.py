@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import ValidationError
-
 from airflow_cloudact_notify.cli import output, place
 from airflow_cloudact_notify.cli.health import tenants_in
-from airflow_cloudact_notify.cli.times import length, moment
+from airflow_cloudact_notify.cli.times import after, moment
+from airflow_cloudact_notify.core.documents import validate_section
 from airflow_cloudact_notify.core.errors import CloudActNotifyError
 from airflow_cloudact_notify.core.service import NotificationService
 from airflow_cloudact_notify.core.silences import MATCHERS, SilenceConfig
@@ -75,18 +74,27 @@ def _silences() -> Silences:
 def _wanted(arguments: argparse.Namespace) -> SilenceConfig:
     if (arguments.duration is None) == (arguments.until is None):
         raise CloudActNotifyError("Say how long: either --for 2h or --until 2026-01-31T22:00+01:00.")
-    starts_at = moment(arguments.start) if arguments.start else datetime.now(UTC).replace(microsecond=0)
-    ends_at = moment(arguments.until) if arguments.until else starts_at + length(arguments.duration)
     wanted = {name: getattr(arguments, name) for name in MATCHERS if getattr(arguments, name)}
-    wanted |= {"created_by": arguments.by or getpass.getuser(), "comment": arguments.comment}
-    try:
-        silence = SilenceConfig(starts_at=starts_at, ends_at=ends_at, **wanted)
-    except ValidationError as error:
-        why = "; ".join(str(details["msg"]).removeprefix("Value error, ") for details in error.errors())
-        raise CloudActNotifyError(f"No silence: {why}.") from None
+    if not wanted:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in MATCHERS)
+        raise CloudActNotifyError(f"Say what, with {options}; --tenant '*' is everything.")
+    starts_at = moment(arguments.start) if arguments.start else datetime.now(UTC).replace(microsecond=0)
+    ends_at = moment(arguments.until) if arguments.until else after(starts_at, arguments.duration)
+    if starts_at >= ends_at:
+        raise CloudActNotifyError("No silence: it would end before it begins.")
+    wanted |= {"starts_at": starts_at, "ends_at": ends_at}
+    wanted |= {"created_by": arguments.by or _user_name(), "comment": arguments.comment}
+    silence = validate_section(SilenceConfig, wanted, "silence")
     if silence.is_over(time.time()):
         raise CloudActNotifyError("No silence: it would be over already.")
     return silence
+
+
+def _user_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user often has no name; from Python 3.13 on it is an OSError
+        raise CloudActNotifyError("Say who wants it, with --by: your user has no name here.") from None
 
 
 def _kept(service: NotificationService, arguments: argparse.Namespace) -> Iterator[tuple[str, SilenceConfig]]:

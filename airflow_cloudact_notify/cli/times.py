@@ -20,9 +20,12 @@ def moment(text: str) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def length(text: str) -> timedelta:
-    """Return a length of time, such as ``30m``."""
+def after(start: datetime, text: str) -> datetime:
+    """Return the time that is a length of time, such as ``30m``, after another."""
     found = _LENGTH.fullmatch(text)
     if not found:
         raise CloudActNotifyError(f"{text!r} is no length of time: write it as 30m, 2h or 1d.")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    try:
+        return start + timedelta(**{_UNITS[found[2]]: int(found[1])})
+    except OverflowError:
+        raise CloudActNotifyError(f"{text!r} is too long: it ends after the year 9999.") from None

@@ -192,11 +192,28 @@ def test_a_silence_holds_from_when_it_is_added_until_it_is_ended(tell_all, told,
         pytest.param(["--tenant", "acme", "--for", "soon"], id="no length"),
         pytest.param(["--tenant", "acme", "--until", "2020-01-01"], id="over"),
         pytest.param(["--tenant", "acme", "--from", "2030-01-02", "--until", "2030-01-01"], id="backwards"),
+        pytest.param(["--tenant", "acme", "--for", "0m"], id="no time"),
+        pytest.param(["--tenant", "acme", "--for", "999999w"], id="for ever"),
+        pytest.param(["--tenant", "acme", "--for", "2h", "--comment", " "], id="no reason"),
+        pytest.param(["--tenant", "acme", "--for", "2h", "--by", " "], id="nobody"),
+        pytest.param(["--tenant", " ", "--for", "2h"], id="no tenant"),
     ],
 )
 def test_a_silence_that_makes_no_sense_is_refused(wrong, run, answered):
-    assert run("silence", "add", *wrong, "--comment", "x")[0] == 2
+    assert run("silence", "add", "--comment", "x", *wrong)[0] == 2
     assert answered("silence", "list") == []
+
+
+def test_a_user_without_a_name_is_asked_for_one(run, answered, monkeypatch):
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 54321")
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    silence = ("silence", "add", "--tenant", "acme", "--for", "2h", "--comment", "moving")
+    assert run(*silence)[0] == 2
+    added = answered(*silence, "--by", "anna")
+    assert added["created_by"] == "anna"
+    run("silence", "expire", added["id"])
 
 
 # --- dead letters
