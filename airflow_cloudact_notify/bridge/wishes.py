@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -39,6 +39,11 @@ def ready(wish: Wish, context: Context, call: Caller, notes: list[str]) -> Wish:
         )
     filled["event"] = _known(NotificationEvent, filled["event"], notes)
     filled["severity"] = _known(NotificationSeverity, filled["severity"], notes)
+    for name in ("title", "message"):
+        filled[name] = _text(name, filled[name], call, notes)
+    if not isinstance(filled["details"], Mapping):
+        notes.append("the notifier's details are no mapping of names to values; they are left out")
+        filled["details"] = {}
     return replace(wish, **filled, providers=_providers(wish.providers, notes))
 
 
@@ -64,6 +69,12 @@ def _filled(wish: Wish, name: str, context: Context, call: Caller, notes: list[s
     return value if filled is None and name in _KEPT else filled
 
 
+def _text(name: str, value: Any, call: Caller, notes: list[str]) -> str | None:
+    if not value or isinstance(value, str):
+        return value or None
+    return attempt(f"read the notifier's {name}", functools.partial(str, value), call, notes)
+
+
 def _known(words: type[Word], value: Any, notes: list[str]) -> Word | None:
     """Return the word of the vocabulary that ``value`` is; another is noted."""
     if not value:
@@ -78,6 +89,7 @@ def _known(words: type[Word], value: Any, notes: list[str]) -> Word | None:
 
 def _providers(names: Sequence[str] | None, notes: list[str]) -> tuple[NotificationProvider, ...] | None:
     """Return the destinations to use in place of the trigger's; when none of the names is known, the trigger's."""
-    listed = [names] if isinstance(names, str) else names or ()
+    is_one = isinstance(names, str) or not isinstance(names, Iterable)
+    listed: Iterable[Any] = [names] if is_one else names or ()
     known = (_known(NotificationProvider, name, notes) for name in listed)
     return tuple(name for name in known if name) or None

@@ -98,6 +98,13 @@ def test_the_dags_own_macros_and_filters_can_be_used(tell_all, told, run_dag):
     assert [mail.subject for mail in told()] == ["load! eu prod"]
 
 
+class Wordless:
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+    __repr__ = __str__
+
+
 @pytest.mark.parametrize(
     ("arguments", "subject", "text"),
     [
@@ -108,12 +115,21 @@ def test_the_dags_own_macros_and_filters_can_be_used(tell_all, told, run_dag):
         pytest.param({"title": 7}, "7", "ValueError: no rows", id="number"),
         pytest.param({"message": "{{ 1 / 0 }}"}, "Task ingest.load failed", "ValueError: no rows", id="message"),
         pytest.param({"details": {"x": "{{ 1 / 0 }}"}}, "Task ingest.load failed", "X: {{ 1 / 0 }}", id="details"),
+        pytest.param({"details": "no table"}, "Task ingest.load failed", "ValueError: no rows", id="details-text"),
+        pytest.param({"details": ["a", "b"]}, "Task ingest.load failed", "ValueError: no rows", id="details-list"),
+        pytest.param({"details": {7: "seven"}}, "Task ingest.load failed", "7: seven", id="details-number"),
+        pytest.param({"details": {"x": Wordless()}}, "Task ingest.load failed", "ValueError: no rows", id="wordless"),
+        pytest.param({"title": Wordless()}, "Task ingest.load failed", "ValueError: no rows", id="wordless-title"),
         pytest.param({"event": "{{ 1 / 0 }}"}, "Task ingest.load failed", "pipeline_failure ·", id="event"),
         pytest.param({"event": "pipeline_failed"}, "Task ingest.load failed", "pipeline_failure ·", id="no-event"),
         pytest.param({"event": "{{ params.x }}"}, "Task ingest.load failed", "pipeline_failure ·", id="empty-event"),
         pytest.param({"severity": "severe"}, "Task ingest.load failed", "ERROR: ", id="no-severity"),
         pytest.param({"providers": ["pager"]}, "Task ingest.load failed", "ValueError: no rows", id="no-provider"),
         pytest.param({"providers": "email"}, "Task ingest.load failed", "ValueError: no rows", id="one-provider"),
+        pytest.param({"providers": 7}, "Task ingest.load failed", "ValueError: no rows", id="number-of-providers"),
+        pytest.param({"severity": ["error"]}, "Task ingest.load failed", "ERROR: ", id="list-of-severities"),
+        pytest.param({"message": Wordless()}, "Task ingest.load failed", "ValueError: no rows", id="wordless-message"),
+        pytest.param({"event": 7}, "Task ingest.load failed", "pipeline_failure ·", id="number-of-event"),
     ],
 )  # fmt: skip
 def test_an_authors_mistake_does_not_cost_the_notification(tell_all, told, arguments, subject, text):
