@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
 from enum import StrEnum
 
 from airflow_cloudact_notify.core.enums import FailureReason
 from airflow_cloudact_notify.core.errors import DeliveryError
+from airflow_cloudact_notify.core.mails import WIRE, WIRE_UTF8
 from airflow_cloudact_notify.core.smtp_answers import (
     NoVerdictError,
     Refusal,
@@ -118,7 +118,7 @@ def transmit(
     who was refused when the mail is, and takes nonsense for a refusal.
     """
     utf8 = not all(address.isascii() for address in (sender, *recipients, *_named(mail)))
-    content = mail.as_bytes(policy=SMTPUTF8 if utf8 else SMTP)
+    content = mail.as_bytes(policy=WIRE_UTF8 if utf8 else WIRE)
     size = [f"size={len(content)}"] if client.has_extn("size") else []
     code, answer = client.mail(sender, [*size, *(UTF8 if utf8 else ())])
     if not is_positive(code):

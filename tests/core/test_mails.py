@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import copy
 import string
 from email import message_from_bytes, policy
+from email.header import decode_header, make_header
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP, EmailPolicy
@@ -10,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_cloudact_notify.core.mails import POLICY, fill, new_mail
+from airflow_cloudact_notify.core.mails import POLICY, WIRE, encoded, fill, new_mail
 from airflow_cloudact_notify.core.texts import one_line, readable
 
 LINES = st.one_of(
@@ -86,3 +88,43 @@ def test_who_reads_html_is_shown_that() -> None:
     assert came.get_content_type() == "multipart/alternative"
     assert [part.get_content_type() for part in came.iter_parts()] == ["text/plain", "text/html"]
     assert came["MIME-Version"] == "1.0"
+
+
+LETTERS = st.lists(
+    st.sampled_from(
+        ["täglichen", "Söhne", "für", "load", "日次", "取込", "źródła", "\U0001f525", "a-b", '"x"']
+    ),
+    min_size=1,
+    max_size=20,
+).map(" ".join)
+
+
+def as_others_read(mail: EmailMessage, name: str) -> str:
+    """Read a header by the older of the package's readers, which keeps to RFC 2047 between two encoded words."""
+    raw = message_from_bytes(mail.as_bytes(policy=WIRE), policy=policy.compat32)
+    return str(make_header(decode_header(raw[name])))
+
+
+@given(LETTERS.filter(lambda text: not text.isascii()))
+def test_letters_beyond_ascii_arrive_with_their_blanks(text: str) -> None:
+    mail = new_mail()
+    mail["Subject"] = encoded("Subject", text)
+    mail["From"] = encoded("From", text, "airflow@example.com")
+
+    assert mail["Subject"] == as_others_read(mail, "Subject") == text
+    assert as_others_read(mail, "From") == f"{text} <airflow@example.com>"
+    assert mail["From"].addresses[0].addr_spec == "airflow@example.com"
+    lines = mail.as_bytes(policy=WIRE).split(b"\r\n")
+    assert max(map(len, lines)) <= 78
+
+
+def test_an_id_stays_whole_however_long_its_domain_is() -> None:
+    mail = new_mail()
+    for name in ("Message-ID", "In-Reply-To", "References"):
+        mail[name] = long = f"<{'a' * 32}@{'d' * 63}.{'e' * 63}.example.com>"
+        assert f"{name}: {long}\r\n".encode() in mail.as_bytes(policy=WIRE)
+
+
+def test_a_copy_of_a_mail_makes_no_classes_of_its_own() -> None:
+    mail = new_mail()
+    assert copy.deepcopy(mail).policy is mail.policy

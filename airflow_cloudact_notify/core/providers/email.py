@@ -147,11 +147,12 @@ class EmailNotificationProvider(BaseNotificationProvider[EmailConfig, EmailPaylo
         content = content_of(message, self.settings.style)
         mail = mails.new_mail()
         name = cut(_header(self.config.from_name or ""), MAX_NAME)
-        mail["From"] = _address(self._sender, name)
+        mail["From"] = _from(self._sender, name)
         mail["To"] = _addresses(self.config.to_emails)
         if self.config.cc_emails:
             mail["Cc"] = _addresses(self.config.cc_emails)
-        mail["Subject"] = self._subject(content, parts.get("subject"))
+        subject = self._subject(content, parts.get("subject"))
+        mail["Subject"] = subject if subject.isascii() else mails.encoded("Subject", subject)
         mail["Date"] = format_datetime(message.occurred_at.astimezone(UTC))
         mail["Message-ID"] = self._id(message.message_id)
         if message.thread_id and message.thread_id != message.message_id:
@@ -250,6 +251,12 @@ def _header(text: str) -> str:
 
 def _addresses(addresses: Sequence[str]) -> str:
     return ", ".join(map(_address, addresses))
+
+
+def _from(address: str, name: str) -> str:
+    if name.isascii() or not address.isascii():
+        return _address(address, name)
+    return mails.encoded("From", name, address)
 
 
 def _address(address: str, name: str = "") -> str:
