@@ -11,6 +11,7 @@ from airflow_cloudact_notify.bridge.context import look
 from airflow_cloudact_notify.bridge.lifecycle import DATA_QUALITY, MEANINGS, RATE_LIMIT, Meaning
 from airflow_cloudact_notify.core.enums import Lifecycle
 from airflow_cloudact_notify.core.errors import DataQualityError
+from airflow_cloudact_notify.core.masking import MAX_TEXT, mask
 
 MAX_FRAMES = 8
 """Calls of each traceback that are shown, the innermost."""
@@ -77,7 +78,9 @@ def traceback_tail(exception: BaseException) -> str:
     """Return the last lines of a traceback, bounded in number and size; what is cut says so."""
     if exception.__traceback__ is None:
         return ""
-    lines = "".join(traceback.format_exception(exception, limit=-MAX_FRAMES)).rstrip().splitlines()
+    whole = "".join(traceback.format_exception(exception, limit=-MAX_FRAMES)).rstrip()
+    # What is cut in two is no secret's pattern any more, so it is masked before.
+    lines = mask(whole[-MAX_TEXT:]).splitlines()
     text = "\n".join(lines[-MAX_TRACEBACK_LINES:])
     is_cut = len(lines) > MAX_TRACEBACK_LINES or len(text) > MAX_TRACEBACK
     is_cut = is_cut or any(_frames(error) > MAX_FRAMES for error in _chain(exception))

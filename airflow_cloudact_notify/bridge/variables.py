@@ -95,4 +95,4 @@ def _translated(operation: str, function: Callable[[], T]) -> T:
         return function()
     except Exception as error:  # noqa: BLE001 - whatever the database, the API server or a secrets backend raises
         why = str(error).partition("\n[SQL: ")[0]  # SQLAlchemy appends the statement and its values
-        raise StateUnavailable(operation, f"{type(error).__name__}: {mask(why[:200])}") from None
+        raise StateUnavailable(operation, f"{type(error).__name__}: {mask(why)[:200]}") from None

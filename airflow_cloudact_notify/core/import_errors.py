@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from airflow_cloudact_notify.core.enums import NotificationEvent, NotificationSeverity
+from airflow_cloudact_notify.core.masking import MAX_TEXT, mask
 from airflow_cloudact_notify.core.message import NotificationMessage
 from airflow_cloudact_notify.core.report import NotificationReport
 from airflow_cloudact_notify.core.service import NotificationService
@@ -85,14 +86,15 @@ def _is_settled(report: NotificationReport) -> bool:
 
 
 def _broken(problem: ImportProblem, *, is_changed: bool) -> NotificationMessage:
-    cause = problem.text.strip().splitlines()[-1] if problem.text.strip() else "no reason given"
+    text = mask(problem.text[-MAX_TEXT:]).strip()  # masked before it is cut
+    cause = text.splitlines()[-1] if text else "no reason given"
     again = " in another way than before" if is_changed else ""
     return NotificationMessage(
         tenant_id=problem.tenant_id,
         event=NotificationEvent.SYSTEM_ERROR,
         title=f"DAG file cannot be imported: {problem.file}",
         message=f"Airflow cannot import {problem.file}{again}: {cause}\nNew and changed DAGs of it do not run.",
-        details={"error": problem.text[-MAX_TRACEBACK:]},
+        details={"error": text[-MAX_TRACEBACK:]},
         dedup_key=f"import_error {problem.file} {problem.digest}",
     )
 

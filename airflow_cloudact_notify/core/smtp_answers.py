@@ -90,8 +90,12 @@ def is_positive(code: int) -> bool:
 
 def words(answer: bytes | str) -> str:
     """Return an answer's text on one line."""
-    text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
-    return " ".join(text.split())[:300]
+    return " ".join(decoded(answer).split())[:300]
+
+
+def decoded(answer: bytes | str) -> str:
+    """Return the whole of an answer's text."""
+    return answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
 
 
 def translated(error: smtplib.SMTPException | OSError, place: str, timeout: float) -> DeliveryError:

@@ -8,7 +8,7 @@ import smtplib
 from airflow_cloudact_notify.core.enums import FailureReason
 from airflow_cloudact_notify.core.errors import DeliveryError
 from airflow_cloudact_notify.core.masking import MASK
-from airflow_cloudact_notify.core.smtp_answers import TokenRefusedError, words
+from airflow_cloudact_notify.core.smtp_answers import TokenRefusedError, decoded, words
 
 
 def log_in(client: smtplib.SMTP, username: str, password: str, token: str | None = None) -> None:
@@ -26,7 +26,7 @@ def log_in(client: smtplib.SMTP, username: str, password: str, token: str | None
     except smtplib.SMTPAuthenticationError as error:
         refused = TokenRefusedError if token else smtplib.SMTPAuthenticationError
         sent = (password, f"\0{username}\0{password}", token or "", xoauth2(username, token or ""))
-        raise refused(error.smtp_code, _without(sent, words(error.smtp_error))) from None
+        raise refused(error.smtp_code, words(_without(sent, decoded(error.smtp_error)))) from None
 
 
 def xoauth2(username: str, token: str) -> str:

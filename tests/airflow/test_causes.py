@@ -406,3 +406,18 @@ def test_the_cause_is_looked_for_among_so_many():
         error = raised_from(RuntimeError(), error)
 
     assert event_of(error) is FAILURE
+
+
+def test_a_key_of_more_lines_than_are_shown_is_masked():
+    key = "\n".join(
+        ["-----BEGIN PRIVATE KEY-----", *["KEYLINE" + "A" * 57] * 50, "-----END PRIVATE KEY-----"]
+    )
+    traceback = details_of(raised_from(ValueError(f"cannot load\n{key}"), KeyError()))["traceback"]
+    assert "cannot load" in traceback
+    assert "KEYLINE" not in traceback
+
+
+@pytest.mark.parametrize("after", range(MAX_TRACEBACK - 120, MAX_TRACEBACK, 8))
+def test_a_secret_is_not_cut_in_two_before_it_is_masked(after):
+    error = ValueError(f"cannot connect to postgresql://svc:{'hunter2' * 10}@db/prod " + "x" * after)
+    assert "hunter2" not in details_of(raised_from(error, KeyError()))["traceback"]

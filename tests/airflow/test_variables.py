@@ -75,3 +75,18 @@ def test_a_row_is_not_quoted_when_the_database_refuses_it(monkeypatch):
         VariableStateStore().put(KEY, "a whole message")
 
     assert "a whole message" not in str(caught.value)
+
+
+@pytest.mark.parametrize("before", range(100, 200, 7))
+def test_a_secret_in_a_long_error_is_masked_wherever_it_stands(before, monkeypatch):
+    from airflow.models.variable import Variable
+
+    def fail(*_args, **_kwargs):
+        raise ConnectionError("x" * before + " postgresql://airflow:hunter2hunter2hunter2@db/airflow")
+
+    monkeypatch.setattr(Variable, "get", fail)
+
+    with pytest.raises(StateUnavailable) as caught:
+        VariableStateStore().get(KEY)
+
+    assert "hunter2" not in str(caught.value)
