@@ -150,7 +150,7 @@ def substituted(
         problem = references.unset(reference, env, file)
         if problem is None:
             continue
-        section = reference.key.partition(".")[0]
+        section = reference.path[0]
         if section not in destination_sections() or not isinstance(document[section], Mapping):
             raise ConfigurationError(problem)
         broken.setdefault(NotificationProvider(section), problem)

@@ -116,10 +116,15 @@ def _matches(pattern: str | None, tenant_id: str, name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A ``${NAME}`` at a key of a document, such as ``slack.webhook_url``."""
+    """A ``${NAME}`` in a document: ``path`` leads to it from the outermost key, which may have dots in it."""
 
-    key: str
+    path: tuple[str, ...]
     name: str
+
+    @property
+    def key(self) -> str:
+        """Where it stands, such as ``slack.webhook_url``."""
+        return ".".join(self.path)
 
     @property
     def shown(self) -> str:
@@ -129,16 +134,16 @@ class Reference:
         return shown if shown == self.name else f"{shown}…"
 
 
-def references(document: Any, key: str = "") -> Iterator[Reference]:
+def references(document: Any, path: tuple[str, ...] = ()) -> Iterator[Reference]:
     """Yield every ``${NAME}`` in the strings of a document; ``$${NAME}`` stands for itself with one dollar less."""
     if isinstance(document, str):
         for match in _REFERENCE.finditer(document) if "${" in document else ():
             if not match[1]:
-                yield Reference(key, match[2])
+                yield Reference(path, match[2])
     elif isinstance(document, dict | list):
         for name, child in document.items() if isinstance(document, dict) else enumerate(document):
             if isinstance(child, str | dict | list):
-                yield from references(child, f"{key}.{name}" if key else str(name))
+                yield from references(child, (*path, str(name)))
 
 
 def substitute(document: Any, env: Mapping[str, str]) -> Any:

@@ -321,3 +321,11 @@ def test_an_unset_variable_elsewhere_is_an_error(document: dict[str, Any], key: 
     [problem] = caught.value.problems
     assert problem.key == key
     assert "A is not set" in problem.reason
+
+
+@pytest.mark.parametrize("more", [{}, {"slack": {"enabled": True}}], ids=["alone", "beside its section"])
+@pytest.mark.parametrize("key", ["slack.webhook_url", "slack.", "email.x"])
+def test_an_unset_variable_at_a_key_with_dots_is_an_error_of_that_key(key: str, more: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="MISSING is not set") as error:
+        documents.substituted({key: "${MISSING}", **more}, {}, "acme.json")
+    assert error.value.problems[0].key == key
