@@ -92,7 +92,7 @@ class Files:
         """Read the files of one folder, or all, anew next time."""
         self._seen = {
             file: version
-            for file, version in self._seen.items()
+            for file, version in list(self._seen.items())
             if folder is not None and not file.startswith(f"{folder}/")
         }
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import ssl
 import threading
+import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +27,7 @@ MAX_RETRY_AFTER = 86_400.0
 """Seconds that stand for any longer wait."""
 
 _NUMBER = re.compile(r"-?\d+(\.\d*)?")
+_SESSIONS: weakref.WeakSet[requests.Session] = weakref.WeakSet()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,18 @@ def session_for(url: str, proxy: str | None = None) -> requests.Session:
     session.proxies = {"http": proxy, "https": proxy} if proxy else known["proxies"]
     session.verify = known["verify"]
     session.trust_env = False
+    _SESSIONS.add(session)
     return session
+
+
+def _let_go_of_the_parents_connections() -> None:
+    """Two processes that write to one connection spoil it for each other, so a forked one opens its own."""
+    for session in list(_SESSIONS):
+        for prefix, adapter in list(session.adapters.items()):
+            session.mount(prefix, type(adapter)())
+
+
+os.register_at_fork(after_in_child=_let_go_of_the_parents_connections)
 
 
 def post_json(
@@ -94,6 +108,9 @@ def why(error: OSError, host: str, timeout: float) -> tuple[FailureReason, str]:
     if isinstance(error, exceptions.HTTPError) and error.response is not None:
         status = error.response.status_code
         return reason_of_status(status) or FailureReason.SERVER_ERROR, f"{host} answered {status}"
+    if type(error) is OSError and error.errno is None and _innermost(error) is error:
+        # requests' own, before it connects: REQUESTS_CA_BUNDLE, say, names a file that is not there.
+        return FailureReason.TLS, f"no TLS with {host}: {error}"
     return FailureReason.UNREACHABLE, f"no connection to {host}: {_cause(error)}"
 
 

@@ -111,7 +111,7 @@ class Root:
     def layers_stamp(self) -> object:
         """Return what changes when a layer is read again, and is never the same when one should be."""
         oldest = self._clock() - LAYER_RECHECK_SECONDS
-        times = [read_at for read_at, _ in self._seen.values()]
+        times = [read_at for read_at, _ in list(self._seen.values())]  # other threads add to it
         return object() if any(read_at < oldest for read_at in times) else tuple(times)
 
     def forget(self) -> None:

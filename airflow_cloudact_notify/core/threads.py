@@ -23,12 +23,20 @@ class Threads:
         os.register_at_fork(after_in_child=self.idle.clear)
 
     def run(self, call: Call) -> None:
-        """Run a call beside this thread, and do not wait for it. It must not raise: nobody would hear of it."""
+        """Run a call beside this thread, and do not wait for it. It must not raise: nobody would hear of it.
+
+        Where no thread can be started (a container's limit, a process that ends) it is run in this one.
+        """
         try:
-            worker = self.idle.pop()
+            self._worker().calls.put(call)
+        except RuntimeError:
+            call()
+
+    def _worker(self) -> _Worker:
+        try:
+            return self.idle.pop()
         except IndexError:
-            worker = _Worker(self.idle)
-        worker.calls.put(call)
+            return _Worker(self.idle)
 
 
 class _Worker:

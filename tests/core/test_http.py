@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 from datetime import UTC, datetime
@@ -280,3 +281,31 @@ class _tls_inbox:  # noqa: N801 - used like a function
 
     def __exit__(self, *exc_info: object) -> None:
         self._inbox.__exit__(*exc_info)
+
+
+def test_authorities_that_are_not_there_are_named_and_nothing_was_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "nowhere.pem"))
+    with pytest.raises(DeliveryError, match=r"no TLS with 127.0.0.1: .*nowhere\.pem") as error:
+        post(f"https://127.0.0.1:1{SECRET}")
+    assert (error.value.reason, error.value.ambiguous) == (FailureReason.TLS, False)
+
+
+def test_a_fork_opens_a_connection_of_its_own() -> None:
+    with SlackInbox() as inbox:
+        session = session_for(inbox.url)
+        post_json(session, inbox.url, {"text": "parent"}, timeout=5)
+        before = session.get_adapter(inbox.url)
+        read, write = os.pipe()
+        if (child := os.fork()) == 0:
+            is_own = session.get_adapter(inbox.url) is not before
+            status = post_json(session, inbox.url, {"text": "child"}, timeout=5).status
+            os.write(write, f"{is_own} {status}".encode())
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        assert os.read(read, 20) == b"True 200"
+        assert session.get_adapter(inbox.url) is before
+        assert post_json(session, inbox.url, {"text": "parent"}, timeout=5).status == 200
+    os.close(read)
+    os.close(write)

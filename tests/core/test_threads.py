@@ -106,3 +106,13 @@ def test_a_fork_starts_threads_of_its_own(pool: Threads) -> None:
     assert os.read(read, 3) == b"ran"
     os.close(read)
     os.close(write)
+
+
+def test_where_no_thread_can_be_started_the_call_runs_all_the_same(
+    pool: Threads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert which(pool) is threading.current_thread()

@@ -20,6 +20,7 @@ class Control:
 
     def __init__(self, store: StateStore) -> None:
         self._store = store
+        self._own = secrets.token_hex(8)
 
     def ran_at(self) -> float:
         """Return when maintenance ended last, in seconds since 1970; 0 when that is not known."""
@@ -43,15 +44,15 @@ class Control:
         until, _ = self._under_way()
         if now < until <= now + LONGEST_RUN:
             return False
-        own = secrets.token_hex(8)
-        row = {"v": SCHEMA_VERSION, "until": now + LONGEST_RUN, "token": own}
+        row = {"v": SCHEMA_VERSION, "until": now + LONGEST_RUN, "token": self._own}
         self._store.put(UNDER_WAY, json.dumps(row))
         time.sleep(2 * self._store.settle_seconds)
-        return self._under_way()[1] in (own, "")
+        return self._under_way()[1] in (self._own, "")
 
     def ends(self) -> None:
-        """Let others begin."""
-        self._store.delete(UNDER_WAY)
+        """Let others begin, if none has: one that took longer than ``LONGEST_RUN`` has been replaced."""
+        if self._under_way()[1] == self._own:
+            self._store.delete(UNDER_WAY)
 
     def _under_way(self) -> tuple[float, str]:
         try:
