@@ -111,7 +111,7 @@ def test_a_text_made_to_be_slow_is_searched_all_the_same() -> None:
 
 @pytest.mark.parametrize("name", ["A:-hunter2", "A=hunter2", "hunter 2", "A\nhunter2", "", "1A"])
 def test_a_reference_that_is_no_name_is_refused_without_what_may_be_its_default(name: str) -> None:
-    problem = unset(Reference("slack.webhook_url", name), {name: "x"}, "file")
+    problem = unset(Reference(("slack", "webhook_url"), name), {name: "x"}, "file")
     assert problem is not None
     assert problem.key == "slack.webhook_url"
     assert "is not an environment variable's name" in problem.reason
@@ -120,5 +120,5 @@ def test_a_reference_that_is_no_name_is_refused_without_what_may_be_its_default(
 
 
 def test_a_variable_that_is_empty_counts_as_unset() -> None:
-    assert unset(Reference("a", "X"), {"X": ""}, "file") is not None
-    assert unset(Reference("a", "X"), {"X": "x"}, "file") is None
+    assert unset(Reference(("a",), "X"), {"X": ""}, "file") is not None
+    assert unset(Reference(("a",), "X"), {"X": "x"}, "file") is None
