@@ -17,7 +17,8 @@ def as_text(content: Content) -> str:
 
 
 def _parts(content: Content) -> Iterator[str]:
-    yield wrapped(f"{content.look.label.upper()}: {content.headline}", WIDTH)
+    about = " · ".join(part for part in (content.kind, content.branding.name) if part)
+    yield wrapped(f"{content.look.label.upper()}: {content.headline}\n{about}", WIDTH)
     yield wrapped(content.body, WIDTH)
     yield _facts(content.facts)
     yield wrapped(content.cause, WIDTH)
@@ -36,4 +37,4 @@ def _footer(content: Content) -> Iterator[str]:
     for line in (branding.footer, branding.link):
         if line:
             yield line if line == branding.link else wrapped(line, WIDTH)
-    yield " · ".join(part for part in (content.footer, content.kind, branding.name) if part)
+    yield wrapped(content.footer, WIDTH)

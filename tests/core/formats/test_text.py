@@ -19,10 +19,8 @@ def test_nothing_is_escaped() -> None:
     assert "ERROR: <b>&\n" in as_text(content_of(make_message(title="<b>&")))
 
 
-def test_a_brand_stands_below() -> None:
+def test_a_brand_stands_above_and_below() -> None:
     style = Style(BrandingConfig(name="Acme", footer="Ask us.", link="https://acme.example"))
     text = as_text(content_of(make_message(), style))
-    assert text.endswith(
-        "--\nAsk us.\nhttps://acme.example\n"
-        "pipeline_failure · 2026-01-02 03:04:05 UTC · Pipeline failure · Acme\n"
-    )
+    assert text.startswith("ERROR: Pipeline failed: sales\nPipeline failure · Acme\n\n")
+    assert text.endswith("--\nAsk us.\nhttps://acme.example\npipeline_failure · 2026-01-02 03:04:05 UTC\n")

@@ -309,7 +309,8 @@ def test_the_text_part_reads_as_it_should() -> None:
     )
     mail = mailer(587).render(message).mail
     assert body(mail, "plain").replace("\r\n", "\n").strip() == (
-        "ERROR: Pipeline failed: sales\n\n"
+        "ERROR: Pipeline failed: sales\n"
+        "Pipeline failure\n\n"
         "Task load failed.\n\n"
         "Tenant: acme\n"
         "Pipeline: sales\n"
@@ -321,7 +322,7 @@ def test_the_text_part_reads_as_it_should() -> None:
         "ValueError: <bad>\n\n"
         "Open log: https://airflow.example/log\n\n"
         "--\n"
-        "pipeline_failure · 2026-01-02 03:04:05 UTC · Pipeline failure"
+        "pipeline_failure · 2026-01-02 03:04:05 UTC"
     )
 
 
