@@ -13,7 +13,7 @@ from airflow_cloudact_notify.core.providers import PROVIDERS
 from airflow_cloudact_notify.core.root import ROOT_FOLDER
 
 _REMEDY = "Correct it; until then the built-in message is sent."
-_LINE = re.compile(r"line (\d+)")
+_LINE = re.compile(r"line (\d+): ")
 
 MISSING, BROKEN = "template-missing", "template-broken"
 
@@ -51,18 +51,14 @@ def _files(name: str, folders: list[Path]) -> Iterator[Path]:
 
 
 def _checked(path: Path) -> Iterator[ConfigProblem]:
-    from jinja2 import TemplateSyntaxError
-
     from airflow_cloudact_notify.core.custom import sandbox
 
     try:
         sandbox.check(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
         yield ConfigProblem(str(path), "", "it is not UTF-8", "Save it as UTF-8.", 1)
-    except TemplateSyntaxError as error:
-        yield ConfigProblem(str(path), "", error.message or "its syntax is wrong", _REMEDY, error.lineno)
-    except (CustomTemplateError, RecursionError) as error:
-        why = str(error) if isinstance(error, CustomTemplateError) else "it is nested too deeply"
+    except CustomTemplateError as error:
+        why = str(error)
         named = _LINE.match(why)
-        line = int(named[1]) if named else 1
-        yield ConfigProblem(str(path), "", why, _REMEDY, line)
+        line, reason = (int(named[1]), why[named.end() :]) if named else (1, why)
+        yield ConfigProblem(str(path), "", reason, _REMEDY, line)

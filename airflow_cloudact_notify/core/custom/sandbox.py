@@ -6,12 +6,14 @@ these counts its steps and looks at the clock.
 
 from __future__ import annotations
 
+import contextlib
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any, cast
 
-from jinja2 import Environment, Template, TemplateSyntaxError, Undefined, nodes, pass_context
+from jinja2 import Environment, Template, TemplateSyntaxError, Undefined, pass_context
 from jinja2.ext import Extension
 from jinja2.lexer import Token
 from jinja2.runtime import Context, LoopContext
@@ -64,16 +66,8 @@ def render(
     :raises CustomTemplateError: when it is refused, fails, or is stopped.
     """
     sandbox = _Sandbox(meter, escape)
-    try:
+    with _told():
         return Rendered(_filled_in(sandbox, source, variables), tuple(sandbox.unknown))
-    except CustomTemplateError as error:
-        raise CustomTemplateError(f"{_line(error)}{error}") from None
-    except TemplateSyntaxError as error:
-        raise CustomTemplateError(f"line {error.lineno}: {error.message}") from None
-    except RecursionError:
-        raise CustomTemplateError("it is nested too deeply") from None
-    except Exception as error:  # noqa: BLE001 - whatever a template makes Python say
-        raise CustomTemplateError(f"{_line(error)}{type(error).__name__}: {str(error)[:200]}") from None
 
 
 def check(source: str) -> None:
@@ -81,21 +75,37 @@ def check(source: str) -> None:
 
     :raises CustomTemplateError: when it cannot.
     """
-    _checked(_Sandbox(Meter(float("inf")), str), source)
+    with _told():
+        _compiled(_Sandbox(Meter(float("inf")), str), source)
 
 
-def _checked(sandbox: _Sandbox, source: str) -> nodes.Template:
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Make one kind of error, which names the line, of whatever a template makes Jinja and Python say."""
+    try:
+        yield
+    except CustomTemplateError as error:
+        raise CustomTemplateError(f"{_line(error)}{error}") from None
+    except TemplateSyntaxError as error:
+        raise CustomTemplateError(f"line {error.lineno}: {error.message}") from None
+    except (RecursionError, SyntaxError):  # Python, too, nests no deeper than so many levels
+        raise CustomTemplateError("it is nested too deeply") from None
+    except Exception as error:  # noqa: BLE001 - whatever it is, it costs the template only
+        raise CustomTemplateError(f"{_line(error)}{type(error).__name__}: {str(error)[:200]}") from None
+
+
+def _compiled(sandbox: _Sandbox, source: str) -> CodeType:
     if len(source.encode()) > MAX_SOURCE:
         raise CustomTemplateError(f"it is larger than {MAX_SOURCE:,} bytes")
     tree = sandbox.parse(source)
     language.check(tree, sandbox.offered, TESTS)
-    return tree
+    tree = language.metered(tree)
+    sandbox.meter.step()
+    return sandbox.compile(tree, filename=_FILE)
 
 
 def _filled_in(sandbox: _Sandbox, source: str, variables: Mapping[str, Any]) -> str:
-    tree = language.metered(_checked(sandbox, source))
-    sandbox.meter.step()
-    template = Template.from_code(sandbox, sandbox.compile(tree, filename=_FILE), {})
+    template = Template.from_code(sandbox, _compiled(sandbox, source), {})
     sandbox.meter.step()
     parts, length = [], 0
     for part in template.generate(variables):

@@ -348,6 +348,20 @@ def test_a_check_finds_what_is_refused_without_filling_anything_in():
 
 
 @pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ("{{ " + "9" * 5_000 + " }}", "ValueError: Exceeds the limit"),
+        ("{% for x in history %}" * 22 + "{% endfor %}" * 22, "it is nested too deeply"),
+        ("a\n{{ title", "line 2: unexpected end of template"),
+    ],
+)
+def test_what_python_or_jinja_refuse_is_found_by_a_check_as_when_it_is_filled_in(source, why):
+    for look in (check, lambda text: render(text, VARIABLES, meter())):
+        with pytest.raises(CustomTemplateError, match=why):
+            look(source)
+
+
+@pytest.mark.parametrize(
     ("source", "text"),
     [
         ("{{ title }} {{ task_id }}.", "Sales are late ."),
