@@ -44,7 +44,7 @@ class Action:
 class Content:
     """What a message says, in reading order. Texts are plain: each medium escapes for itself.
 
-    :param kind: what sort of message it is: its event's name, or that it is a test or a digest.
+    :param kind: what sort of message it is: its event's name, or that it is a test, a digest or late.
     :param who: the tenant, by the name its branding gives it; empty for the root.
     :param history: sentences about what went before.
     :param more: facts that a reader in a hurry needs not.
@@ -80,7 +80,7 @@ def content_of(message: NotificationMessage, style: Style | None = None) -> Cont
     body = cut(readable(message.message).strip(), MAX_BODY)
     return Content(
         look=look_of(message),
-        kind=_KINDS.get(message.kind) or EVENTS[message.event],
+        kind=_kind(message),
         who=one_line(style.branding.name or message.tenant_id or ""),
         headline=_headline(message),
         body="" if body == cause else body,
@@ -97,8 +97,14 @@ def content_of(message: NotificationMessage, style: Style | None = None) -> Cont
 _KINDS = {
     MessageKind.TEST: "Test message",
     MessageKind.DIGEST: "Digest",
+    MessageKind.RECOVERY: "Recovery",
     MessageKind.HEALTH: "Delivery health",
 }
+
+
+def _kind(message: NotificationMessage) -> str:
+    event = EVENTS[message.event]
+    return f"{event}, sent late" if message.kind is MessageKind.REPLAY else _KINDS.get(message.kind, event)
 
 
 def _headline(message: NotificationMessage) -> str:

@@ -77,7 +77,8 @@ def test_a_zero_is_not_unknown(value: Any) -> None:
     ("kind", "said"),
     [
         ("test", "Test message"),
-        ("recovery", "Pipeline failure"),
+        ("recovery", "Recovery"),
+        ("replay", "Pipeline failure, sent late"),
         ("digest", "Digest"),
         ("health", "Delivery health"),
         ("alert", "Pipeline failure"),
