@@ -57,7 +57,7 @@ _NAMES = {"ms": "millisecond", "s": "second", "m": "minute", "h": "hour", "d": "
 
 def _parts(milliseconds: float) -> list[tuple[int, str]]:
     """Return the two largest units of a duration, the second one only if it is not nought."""
-    if milliseconds < 1000:
+    if round(milliseconds) < 1000:
         return [(round(milliseconds), "ms")]
     seconds = round(milliseconds / 1000)
     minutes, seconds = divmod(seconds, 60)
