@@ -29,7 +29,7 @@ from airflow_cloudact_notify.core.state.health import Health, HealthRows
 from airflow_cloudact_notify.core.state.outbox import DeadLetter, Miss, Outbox, tenant_of
 from airflow_cloudact_notify.core.state.store import StateStore
 from airflow_cloudact_notify.core.texts import cut
-from airflow_cloudact_notify.core.times import duration
+from airflow_cloudact_notify.core.times import Times
 
 log = logging.getLogger(__name__)
 
@@ -164,7 +164,7 @@ class _Run:
             _let_try(self._service.state, None if resolved.of_root else message.tenant_id)
         self._outbox.save(key, replace(letter, sending_until=self.now + _LEASE))
         report = self._service.send(
-            _late(letter, missed, self.now),
+            _late(letter, missed, self.now, resolved.config.style.times),
             budget=Budget(SEND_SECONDS),
             missed={name: miss.recipients for name, miss in missed.items()},
         )
@@ -232,10 +232,12 @@ class _Run:
             log.warning("That a late message was told could not be kept: %s", error)
 
 
-def _late(letter: DeadLetter, missed: Mapping[NotificationProvider, Miss], now: float) -> NotificationMessage:
+def _late(
+    letter: DeadLetter, missed: Mapping[NotificationProvider, Miss], now: float, times: Times
+) -> NotificationMessage:
     """Return what to tell of a letter: the message, and why it comes so late."""
     message = letter.message
-    age = duration(max(0.0, now - message.occurred_at.timestamp()) * 1000)
+    age = times.duration(max(0.0, now - message.occurred_at.timestamp()) * 1000)
     whys = (f"{name} did not take it before ({cut(str(miss), 200)})" for name, miss in missed.items())
     again = (MAY_REPEAT,) if letter.sending_until else ()
     late = f"Sent late: it happened {age} ago; {'; '.join(whys)}."

@@ -52,6 +52,14 @@ def test_a_late_message_says_how_late_and_why(relay: Relay) -> None:
     assert "may repeat" not in told
 
 
+def test_how_late_is_said_in_the_tenants_locale(relay: Relay) -> None:
+    relay.configure(BY_SLACK, locale="de")
+    relay.miss("rows are missing")
+    relay.clock.advance(3 * 3600 + 12 * 60)
+    relay.maintain()
+    assert "it happened 3 Std. 12 Min. ago" in relay.chatted[0]
+
+
 def test_only_who_missed_it_is_told(relay: Relay) -> None:
     relay.configure(BOTH)
     relay.miss("one")
