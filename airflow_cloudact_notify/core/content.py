@@ -10,7 +10,7 @@ from typing import Any
 from airflow_cloudact_notify.core.branding import BrandingConfig, Style, is_web_address
 from airflow_cloudact_notify.core.looks import EVENTS, Look, look_of
 from airflow_cloudact_notify.core.message import MessageKind, NotificationMessage
-from airflow_cloudact_notify.core.texts import CUT, cut, one_line, readable
+from airflow_cloudact_notify.core.texts import CUT, counted, cut, one_line, readable
 
 CAUSE_KEYS = ("error", "exception", "error_message", "log_tail", "traceback")
 """Details that are shown as the cause, in a block of fixed-width text, first come first."""
@@ -150,7 +150,7 @@ def _shown(facts: Iterable[tuple[str, str | None]]) -> Facts:
         shown.append((name, cut(value, min(MAX_FACT, left))))
         left -= len(name) + len(shown[-1][1])
     if len(said) > len(shown):
-        shown.append(("Left out", f"{len(said) - len(shown)} more details {CUT}"))
+        shown.append(("Left out", f"{counted(len(said) - len(shown), 'more detail')} {CUT}"))
     return tuple(shown)
 
 

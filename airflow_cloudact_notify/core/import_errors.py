@@ -88,12 +88,14 @@ def _is_settled(report: NotificationReport) -> bool:
 def _broken(problem: ImportProblem, *, is_changed: bool) -> NotificationMessage:
     text = mask(problem.text[-MAX_TEXT:]).strip()  # masked before it is cut
     cause = text.splitlines()[-1] if text else "no reason given"
-    again = " in another way than before" if is_changed else ""
+    cannot = f"Airflow cannot import {problem.file}:"
+    if is_changed:
+        cannot = f"Airflow still cannot import {problem.file}, now for another reason:"
     return NotificationMessage(
         tenant_id=problem.tenant_id,
         event=NotificationEvent.SYSTEM_ERROR,
         title=f"DAG file cannot be imported: {problem.file}",
-        message=f"Airflow cannot import {problem.file}{again}: {cause}\nNew and changed DAGs of it do not run.",
+        message=f"{cannot} {cause}\nNew and changed DAGs in it do not run.",
         details={"error": text[-MAX_TRACEBACK:]},
         dedup_key=f"import_error {problem.file} {problem.digest}",
     )
@@ -105,6 +107,6 @@ def _mended(before: KnownImportError) -> NotificationMessage:
         event=NotificationEvent.SYSTEM_ERROR,
         severity=NotificationSeverity.INFO,
         title=f"DAG file can be imported again: {before.file}",
-        message=f"Airflow reports no import error of {before.file} any more.",
+        message=f"Airflow no longer reports an import error for {before.file}.",
         dedup_key=f"import_error {before.file} {before.digest} mended",
     )

@@ -9,7 +9,6 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from airflow_cloudact_notify.core import policy
 from airflow_cloudact_notify.core.config import destinations
@@ -19,7 +18,8 @@ from airflow_cloudact_notify.core.metrics import UNHEALTHY, hand_over
 from airflow_cloudact_notify.core.service import NotificationService
 from airflow_cloudact_notify.core.state.health import Health, HealthRows
 from airflow_cloudact_notify.core.state.outbox import DeadLetter
-from airflow_cloudact_notify.core.times import duration
+from airflow_cloudact_notify.core.texts import counted
+from airflow_cloudact_notify.core.times import Times
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +37,12 @@ def tell_health(service: NotificationService, now: float) -> int:
     """
     rows, told = HealthRows(service.state, log.warning), 0
     unhealthy: Counter[NotificationProvider] = Counter()
+    times = service.get_config(None).style.times
     for key in rows.listed():
         tenant_id, known = rows.read(key)
         unhealthy.update(name for name, health in known.items() if health.unhealthy)
         for name, health in known.items():
-            notice = _of_health(tenant_id, name, health, now)
+            notice = _of_health(tenant_id, name, health, times)
             if notice is None or not _was_told(service, notice, without=name if tenant_id is None else None):
                 continue
             told += 1
@@ -60,15 +61,14 @@ def tell_lost(
     """Tell the root which messages of a tenant are given up, each with the reason."""
     titles = [letter.message.title for letter, _ in lost]
     more = [f"and {len(titles) - MAX_TITLES} more"] if len(titles) > MAX_TITLES else []
-    count = "1 message" if len(lost) == 1 else f"{len(lost)} messages"
     _was_told(
         service,
         NotificationMessage(
             kind=MessageKind.HEALTH,
             event=NotificationEvent.SYSTEM_ERROR,
             severity=NotificationSeverity.ERROR,
-            title=f"{count} of {_whose(tenant_id)} could not be delivered",
-            message="Nobody will try again; the log of the maintenance task has them whole.",
+            title=f"{counted(len(lost), 'message')} of {_whose(tenant_id)} could not be delivered",
+            message="There will be no further attempt; the log of the maintenance task holds the full text.",
             details={
                 "messages": [*titles[:MAX_TITLES], *more],
                 "given_up_because": sorted({why for _, why in lost})[:MAX_TITLES],
@@ -86,21 +86,24 @@ def tell_lost(
 
 
 def _of_health(
-    tenant_id: str | None, name: NotificationProvider, health: Health, now: float
+    tenant_id: str | None, name: NotificationProvider, health: Health, times: Times
 ) -> NotificationMessage | None:
     """Return what there is to tell of a destination, ``None`` when the root knows all there is."""
     what = f"{name.title()} of {_whose(tenant_id)}"
     if health.unhealthy and not health.told:
-        since = f"{datetime.fromtimestamp(health.since, UTC):%Y-%m-%d %H:%M} UTC"
+        is_one, since = health.failures == 1, times.at(health.since)
+        refused = (
+            "refused a message at" if is_one else f"has refused {health.failures} messages in a row since"
+        )
         return _notice(
             NotificationSeverity.ERROR,
             f"{what} does not work",
-            f"It has refused {health.failures} messages in a row since {since}: {health.detail or health.reason}. "
+            f"It {refused} {since}: {health.detail or health.reason}. "
             "It is left alone, and tried from time to time; what it misses is kept, or told by its fall-back.",
         )
     if health.told and not health.unhealthy:
-        ill = duration(max(0.0, health.well_since - health.since) * 1000)
-        return _notice(NotificationSeverity.INFO, f"{what} works again", f"It did not for {ill}.")
+        ill = times.duration(max(0.0, health.well_since - health.since) * 1000)
+        return _notice(NotificationSeverity.INFO, f"{what} works again", f"It had not worked for {ill}.")
     return None
 
 

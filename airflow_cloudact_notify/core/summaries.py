@@ -9,6 +9,7 @@ from airflow_cloudact_notify.core.message import MessageKind, NotificationMessag
 from airflow_cloudact_notify.core.outages import Streak
 from airflow_cloudact_notify.core.state.held import Tally
 from airflow_cloudact_notify.core.state.outages import Outage
+from airflow_cloudact_notify.core.texts import counted
 from airflow_cloudact_notify.core.times import Times
 
 MAX_LINES = 20
@@ -18,7 +19,7 @@ MAX_LINES = 20
 def more(tally: Tally, times: Times) -> str:
     """Return what a message says of the repeats that were held back before it."""
     last = f", last: {tally.last}" if tally.last else ""
-    return f"+{tally.words} more since {times.at(tally.first_at)}{last}"
+    return f"{tally.more} more since {times.at(tally.first_at)}{last}"
 
 
 def again(streak: Streak, times: Times) -> str:
@@ -50,8 +51,8 @@ def recovery_of(
     :param tally: what was held back and is not told yet.
     :param now: seconds since 1970.
     """
-    runs = "1 failed run" if failed_runs == 1 else f"{failed_runs:,} failed runs"
-    over = f"Recovered after {times.duration(max(0.0, now - outage.since) * 1000)}, {runs}."
+    lasted = times.duration(max(0.0, now - outage.since) * 1000)
+    over = f"Recovered after {lasted}, {counted(failed_runs, 'failed run')}."
     what = f"Task {outage.pipeline_id}.{outage.task_id}" if outage.task_id else str(outage.pipeline_id)
     plain = success.event is NotificationEvent.PIPELINE_SUCCESS
     told = {"title": f"Recovered: {what}", "message": over} if plain else {}
@@ -99,13 +100,14 @@ def overview_of(
         f"{tally.words} × {last.title}, last {times.at(tally.last_at)}" for last, tally in ordered[:MAX_LINES]
     ]
     if rest := ordered[MAX_LINES:]:
-        lines.append(f"and {sum(tally.count for _, tally in rest):,} reports of {len(rest)} others")
+        others = sum(tally.count for _, tally in rest)
+        lines.append(f"and {counted(others, 'more report')} of {counted(len(rest), 'other kind')}")
     since = times.at(min(tally.first_at for _, tally in held))
     return NotificationMessage(
         kind=MessageKind.DIGEST,
         tenant_id=tenant_id,
         event=worst.event,
         severity=worst.effective_severity,
-        title="1 report was held back" if count == 1 else f"{count:,} reports were held back",
+        title=f"{counted(count, 'report')} {'was' if count == 1 else 'were'} held back",
         message=f"Held back since {since}:\n" + "\n".join(f"- {line}" for line in lines),
     )

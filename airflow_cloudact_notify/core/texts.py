@@ -35,6 +35,11 @@ def one_line(text: str) -> str:
     return " ".join(readable(text).split())
 
 
+def counted(number: int, thing: str) -> str:
+    """Return so many of a thing, as a person says it: ``1 report``, ``1,204 reports``."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def cut(text: str, limit: int) -> str:
     """Return at most ``limit`` characters; what was cut says so."""
     return text if len(text) <= limit else text[: limit - len(CUT)] + CUT

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from airflow_cloudact_notify.core.branding import BrandingConfig, Style
-from airflow_cloudact_notify.core.content import CAUSE_KEYS, MAX_CAUSE, Action, content_of, label
+from airflow_cloudact_notify.core.content import CAUSE_KEYS, MAX_CAUSE, MAX_FACTS, Action, content_of, label
 from airflow_cloudact_notify.core.times import Times
 from airflow_cloudact_notify.testing import make_message
 
@@ -137,6 +137,11 @@ def test_ten_facts_come_first_thirty_in_all_and_the_rest_is_counted() -> None:
     assert len(content.facts) == 10
     assert content.more[0] == ("Fact 6", "6")
     assert content.more[-1] == ("Left out", "34 more details … (cut)")
+
+
+def test_one_detail_that_is_left_out_is_one() -> None:
+    details = {f"key_{number}": number for number in range(MAX_FACTS + 1 - 4)}
+    assert content_of(make_message(details=details)).more[-1] == ("Left out", "1 more detail … (cut)")
 
 
 def test_many_long_facts_are_no_more_than_can_be_read() -> None:

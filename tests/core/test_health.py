@@ -129,6 +129,26 @@ def test_the_root_is_told_once_and_once_when_it_is_over(relay: Relay) -> None:
     assert relay.rows("health") == []
 
 
+def test_one_message_that_was_refused_is_one(relay: Relay) -> None:
+    relay.configure(BY_SLACK, unhealthy_after=1)
+    make_ill(relay, times=1)
+    relay.maintain()
+    assert "It refused a message at 2026-01-02 03:04 UTC: Slack answered 404 no_service." in relay.noticed[0]
+
+
+def test_the_root_is_told_in_its_own_zone_and_locale(relay: Relay) -> None:
+    root = {"slack": {"enabled": True, "webhook_url": relay.ops.url}, "default_provider": "slack"}
+    relay.folder.write(None, root | {"timezone": "Europe/Berlin", "locale": "de"})
+    relay.configure(BY_SLACK)
+    make_ill(relay)
+    relay.maintain()
+    assert "in a row since 02.01.26, 04:04 +01:00" in relay.noticed[0]
+    relay.clock.advance(PROBE_SECONDS)
+    relay.maintain()
+    relay.maintain()
+    assert "It had not worked for 15 Min." in relay.noticed[1]
+
+
 def test_a_notice_that_nobody_takes_is_tried_again_and_causes_no_other(relay: Relay) -> None:
     make_ill(relay)
     for _ in range(4):

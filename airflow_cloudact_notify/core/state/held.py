@@ -73,6 +73,11 @@ class Tally:
         """The count as a person reads it."""
         return f"{MANY:,}+" if self.count >= MANY else f"{self.count:,}"
 
+    @property
+    def more(self) -> str:
+        """The count of what came on top of something."""
+        return self.words if self.count >= MANY else f"+{self.words}"
+
 
 class HeldReports:
     """Adds and counts held rows. Every method raises ``StateUnavailable`` when the store does not answer."""

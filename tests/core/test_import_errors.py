@@ -1,0 +1,19 @@
+"""What is told of files that Airflow cannot import."""
+
+from __future__ import annotations
+
+from airflow_cloudact_notify.core.import_errors import ImportProblem, tell_import_errors
+from tests.core.relay import Relay
+
+
+def test_a_file_that_breaks_breaks_otherwise_and_is_mended_is_told_in_words(relay: Relay) -> None:
+    for text in ("SyntaxError: invalid syntax", "ModuleNotFoundError: No module named 'shop'", None):
+        problems = [ImportProblem("dags/sales.py", None, text)] if text else []
+        tell_import_errors(relay.service, problems, relay.clock())
+    broken, otherwise, mended = relay.noticed
+    assert "Airflow cannot import dags/sales.py: SyntaxError: invalid syntax" in broken
+    assert (
+        "Airflow still cannot import dags/sales.py, now for another reason: ModuleNotFoundError:" in otherwise
+    )
+    assert "New and changed DAGs in it do not run." in otherwise
+    assert "Airflow no longer reports an import error for dags/sales.py." in mended
