@@ -32,8 +32,13 @@ def _valid_address(address: str, info: ValidationInfo) -> str:
             "the part before the @ has letters that most mail servers refuse; use ASCII, or if the server offers "
             "SMTPUTF8, set smtp_utf8 to true"
         )
+    if domain.isascii():
+        return address
+    import idna
+
     try:
-        return f"{local}@{domain.encode('idna').decode()}" if not domain.isascii() else address
+        # Python's own codec is of 2003: it makes straße.de another's domain, strasse.de.
+        return f"{local}@{idna.encode(domain, uts46=True).decode()}"
     except UnicodeError:
         raise ValueError("the part after the @ is not a domain name") from None
 

@@ -513,8 +513,16 @@ def test_a_usual_address_is_taken_and_arrives(inbox: SmtpInbox, address: str) ->
     assert recipients(inbox) == [(address,)]
 
 
-def test_a_domain_with_umlauts_is_written_in_ascii() -> None:
-    assert EmailConfig(to_emails=["a@bücher.example"]).to_emails == ["a@xn--bcher-kva.example"]
+@pytest.mark.parametrize(
+    ("domain", "written"),
+    [
+        ("Bücher.example", "xn--bcher-kva.example"),
+        ("日本.example", "xn--wgv71a.example"),
+        ("straße.example", "xn--strae-oqa.example"),  # strasse.example is somebody else's
+    ],
+)
+def test_a_domain_with_other_letters_is_written_in_ascii(domain: str, written: str) -> None:
+    assert EmailConfig(to_emails=[f"a@{domain}"]).to_emails == [f"a@{written}"]
 
 
 @pytest.mark.parametrize(
@@ -523,7 +531,7 @@ def test_a_domain_with_umlauts_is_written_in_ascii() -> None:
         "", "ann", "ann@", "@example.com", "Ann <ann@example.com>", "ann@example.com, bob@example.com",
         "ann@example.com\r\nBcc: evil@example.com", "a b@example.com", "a..b@example.com", ".a@example.com",
         "a.@example.com", "a@b@example.com", "a@example..com", "josé@example.com", "=?utf-8?q?x?=@example.com",
-        "a@\u2028.com",
+        "a@\u2028.com", "a@☃.example", "a@-ä.example",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("key", ["to_emails", "cc_emails", "from_email"])
