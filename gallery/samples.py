@@ -6,9 +6,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from airflow_cloudact_notify.core import summaries
 from airflow_cloudact_notify.core.branding import BrandingConfig, Style
 from airflow_cloudact_notify.core.enums import NotificationEvent, NotificationSeverity
 from airflow_cloudact_notify.core.message import NotificationMessage
+from airflow_cloudact_notify.core.outages import Streak
+from airflow_cloudact_notify.core.state.held import Tally
+from airflow_cloudact_notify.core.state.outages import Outage
 from airflow_cloudact_notify.core.times import Times
 
 BASE = "https://airflow.example.com/dags"
@@ -117,44 +121,39 @@ _LINKS = {
     "log_url": f"{BASE}/daily_ingest/runs/scheduled__2026-01-02T03%3A00%3A00%2B00%3A00/tasks/load?try_number=3",
     "runbook_url": "https://wiki.acme.example/runbooks/daily-ingest",
 }
-_AGAIN = (
-    "3rd failed run in a row, failing since 2025-12-31 22:04 -05:00 (23 h 57 m)",
-    "+37 more since 2026-01-01 21:10 -05:00, last: Task daily_ingest.load failed",
-)
+_NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC).timestamp()
+_HOURS = 3_600.0
+_FAILED = sample(NotificationEvent.PIPELINE_FAILURE, thread_id="fedcba9876543210fedcba9876543210", **_LINKS)
+_OUTAGE = Outage("acme_corp", "daily_ingest", None, _NOW - 27 * _HOURS, thread_id=str(_FAILED.thread_id))
+
+
+def _tally(count: int, hours_ago: float) -> Tally:
+    return Tally(count, _NOW - hours_ago * _HOURS, _FAILED.title, "")
+
+
+def _again(times: Times) -> tuple[str, ...]:
+    since, seconds = _NOW - 23.95 * _HOURS, 23.95 * _HOURS
+    return summaries.again(Streak(3, since, seconds, ""), times), summaries.more(_tally(37, 0.9), times)
+
 
 FOLLOW_UPS = (
     Sample(
         "failure-again",
         "A failure that goes on, with branding",
-        sample(NotificationEvent.PIPELINE_FAILURE, history=_AGAIN, **_LINKS),
+        _FAILED.model_copy(update={"history": _again(ACME.times)}),
         ACME,
     ),
     Sample(
         "recovery",
         "The end of it",
-        sample(
-            NotificationEvent.PIPELINE_SUCCESS,
-            kind="recovery",
-            title="Recovered: daily_ingest",
-            message="Recovered after 1 d 3 h, 4 failed runs.",
-            thread_id="fedcba9876543210fedcba9876543210",
-        ),
+        summaries.recovery_of(sample(NotificationEvent.PIPELINE_SUCCESS), _OUTAGE, 4, None, _NOW, ACME.times),
         ACME,
     ),
     Sample(
         "digest",
         "What was held back and nobody told",
-        sample(
-            NotificationEvent.PIPELINE_FAILURE,
-            kind="digest",
-            title="38 more reports: Task daily_ingest.load failed",
-            message="Held back since 2026-01-02 03:04 UTC by the cooldown. "
-            "The last one: Task daily_ingest.load failed.",
-            details={},
-            pipeline_logging_id=None,
-            run_url=None,
-            try_number=None,
-            duration_ms=None,
+        summaries.digest_of(_FAILED, _tally(38, 0.1), Times()).model_copy(
+            update={"occurred_at": _FAILED.occurred_at, "message_id": _FAILED.message_id}
         ),
     ),
     Sample(
@@ -163,12 +162,12 @@ FOLLOW_UPS = (
         sample(
             NotificationEvent.PIPELINE_SUCCESS,
             kind="test",
-            title="Notifications work",
-            message="Nothing has happened: somebody tried whether messages arrive.",
+            title="Notifications reach you",
+            message="Somebody tried this destination with 'cloudact-notify send-test'. Nothing is wrong.",
             pipeline_id=None,
             pipeline_logging_id=None,
             duration_ms=None,
-            details={},
+            details={"sent_from": "airflow-worker-1"},
             run_url=None,
             dag_url=None,
         ),

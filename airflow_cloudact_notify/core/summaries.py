@@ -82,6 +82,7 @@ def digest_of(told: NotificationMessage, tally: Tally, times: Times) -> Notifica
         + (f" The last one: {tally.last}." if tally.last else ""),
         pipeline_id=told.pipeline_id,
         task_id=told.task_id,
+        dag_url=told.dag_url,
         dedup_key=told.dedup_key,
         thread_id=told.thread_id or told.message_id,
     )

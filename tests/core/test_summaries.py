@@ -41,3 +41,8 @@ def test_a_digest_counts_as_a_person_does(count: int, said: str) -> None:
 def test_an_overview_counts_as_a_person_does(kinds: int, title: str, last: str) -> None:
     overview = overview_of("acme", [(make_message(title="sales failed"), tally(1))] * kinds, Times())
     assert (overview.title, overview.message.splitlines()[-1]) == (title, last)
+
+
+def test_a_digest_leads_to_what_it_is_about() -> None:
+    url = "https://airflow.example/dags/sales"
+    assert digest_of(make_message(dag_url=url), tally(2), Times()).dag_url == url
