@@ -11,6 +11,7 @@ CUT = "… (cut)"
 _COLOUR_CODE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _UNUSUAL = re.compile(r"[^\n\t -~]")
 _EMOJI_JOINER = "\u200d"
+_NON_JOINER = "\u200c"  # Persian and languages of India are misspelt without it
 _INVISIBLE = frozenset({"Mn", "Me", "Cf"})
 
 
@@ -23,7 +24,7 @@ def readable(text: str) -> str:
 
 def _shown(match: re.Match[str]) -> str:
     c = match[0]
-    if c.isprintable() or c == _EMOJI_JOINER:
+    if c.isprintable() or c in (_EMOJI_JOINER, _NON_JOINER):
         return c
     if "\ud800" <= c <= "\udfff":
         return "\ufffd"

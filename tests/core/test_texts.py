@@ -26,6 +26,7 @@ def test_a_cut_text_has_at_most_the_limit(limit: int, expected: str | None) -> N
         pytest.param("a\udcffb", "a\ufffdb", id="half a character"),
         pytest.param("\u202eabc", "abc", id="a change of direction"),
         pytest.param("👨‍👩‍👧 ü é ß 日本", "👨‍👩‍👧 ü é ß 日本", id="every language and emoji"),
+        pytest.param("نمی\u200cشود\n", "نمی\u200cشود\n", id="Persian"),
         pytest.param("👨‍👩‍👧\nü", "👨‍👩‍👧\nü", id="emoji on lines"),
     ],
 )
