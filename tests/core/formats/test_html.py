@@ -127,6 +127,24 @@ def test_a_page_loads_nothing_and_is_one_for_everybody(content: Any) -> None:
     assert len(html.encode()) < 20_000
 
 
+def test_each_line_of_a_text_runs_in_its_own_direction() -> None:
+    content = content_of(
+        make_message(
+            title="فشل", message="فشل\nrows: 42", details={"error": "خطأ\nTraceback:"}, history=("فشل",)
+        )
+    )
+    light, _ = readers(as_html(content))
+    styles = [
+        _declared(given["style"]) for tag, given in light.tags if given.get("dir") == "auto" and tag != "td"
+    ]
+    styles += [
+        _declared(given["style"]) for _, given in light.tags if given.get("class") == "pad" and "dir" in given
+    ]
+    assert len(styles) == 5
+    for style in styles:
+        assert (style["unicode-bidi"], style["text-align"]) == ("plaintext", "start")
+
+
 def test_it_is_escaped() -> None:
     html = as_html(content_of(make_message(title="<b>&\"'", message="{{ 7 * 7 }}")))
     assert "&lt;b&gt;&amp;&#34;&#39;" in html
