@@ -66,6 +66,7 @@ def _text(text: Mapping[str, Any]) -> str:
 
 def _inline(mrkdwn: str) -> str:
     mrkdwn = re.sub(r"<[@!](?:subteam\^)?(\w+)>", r'<span class="mention">@\1</span>', mrkdwn)
+    mrkdwn = re.sub(r"<(https?://[^<>|]+)>", r'<a href="\1">\1</a>', mrkdwn)
     mrkdwn = re.sub(r"(?<![\w*])\*([^*\n]+)\*(?!\w)", r"<b>\1</b>", mrkdwn)
     return _with_emoji(re.sub(r"(?<!\w)`([^`\n]+)`(?!\w)", r"<code>\1</code>", mrkdwn))
 

@@ -1,6 +1,7 @@
 """Slack's Block Kit: escaping, and blocks that stay within Slack's limits, visibly cut where they must be.
 
-Texts are plain and escaped here. They are marked ``verbatim``: Slack makes neither mentions nor links of them.
+Texts go out as plain text, which shows stars, underscores and back-ticks as they are. Where they stand beside marks of
+ours they are escaped, and marked ``verbatim``: Slack makes neither mentions nor links of them.
 """
 
 from __future__ import annotations
@@ -42,10 +43,7 @@ def fit(escaped: str, limit: int) -> str:
 
 def header(text: str) -> Block:
     """The headline; nothing in it can ping."""
-    return {
-        "type": "header",
-        "text": {"type": "plain_text", "text": cut(text, MAX_HEADER) or " ", "emoji": True},
-    }
+    return {"type": "header", "text": _plain(text, MAX_HEADER)}
 
 
 def manual(mrkdwn: str) -> Block:
@@ -55,7 +53,7 @@ def manual(mrkdwn: str) -> Block:
 
 def section(text: str) -> Block:
     """A paragraph."""
-    return {"type": "section", "text": _verbatim(fit(escape(text), MAX_SECTION))}
+    return {"type": "section", "text": _plain(text, MAX_SECTION)}
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> Iterator[Block]:
@@ -82,9 +80,12 @@ def buttons(links: Iterable[tuple[str, str]]) -> Iterator[Block]:
         yield {"type": "actions", "elements": elements[:MAX_BUTTONS]}
 
 
-def context(text: str) -> Block:
-    """A small grey text."""
-    return {"type": "context", "elements": [_verbatim(fit(escape(text), MAX_FIELD))]}
+def context(text: str, link: str | None = None) -> Block:
+    """A small grey text, and after it a web address to press, unless that is too long for Slack."""
+    address = f"<{escape(link)}>" if link else ""
+    fits = 0 < len(address) <= MAX_FIELD
+    elements = [_plain(text, MAX_FIELD)] if text or not fits else []
+    return {"type": "context", "elements": [*elements, *([_verbatim(address)] if fits else [])]}
 
 
 def as_text(payload: Any) -> Iterator[str]:
@@ -100,6 +101,10 @@ def as_text(payload: Any) -> Iterator[str]:
             yield from as_text(payload.get(key))
         if isinstance(url := payload.get("url"), str):
             yield escape(url)
+
+
+def _plain(text: str, limit: int) -> dict[str, Any]:
+    return {"type": "plain_text", "text": cut(text, limit) or " ", "emoji": True}
 
 
 def _verbatim(text: str) -> dict[str, Any]:

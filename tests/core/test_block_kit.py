@@ -79,7 +79,18 @@ def test_a_row_has_as_many_buttons_as_slack_takes() -> None:
     assert len(row["elements"]) == block_kit.MAX_BUTTONS
 
 
-def test_a_context_is_escaped() -> None:
-    assert block_kit.context("<!here>")["elements"] == [
-        {"type": "mrkdwn", "text": "&lt;!here&gt;", "verbatim": True}
-    ]
+@pytest.mark.parametrize("text", ["<!here>", "**kwargs of __main__ & `x` ~ *.csv", "> quoted"])
+def test_texts_are_shown_as_they_are(text: str) -> None:
+    shown = {"type": "plain_text", "text": text, "emoji": True}
+    assert block_kit.context(text)["elements"] == [shown]
+    assert block_kit.section(text)["text"] == shown
+
+
+def test_a_web_address_below_can_be_pressed() -> None:
+    [words, link] = block_kit.context("Ask us.", "https://acme.example/?a=1&b=<!channel>")["elements"]
+    assert words["text"] == "Ask us."
+    assert link["text"] == "<https://acme.example/?a=1&amp;b=&lt;!channel&gt;>"
+    [link] = block_kit.context("", "https://acme.example")["elements"]
+    assert link["text"] == "<https://acme.example>"
+    [words] = block_kit.context("", "https://acme.example/" + "&" * 500)["elements"]
+    assert words["text"] == " "

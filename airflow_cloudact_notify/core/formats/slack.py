@@ -46,4 +46,6 @@ def _blocks(content: Content) -> Iterator[block_kit.Block]:
     yield from block_kit.buttons((action.label, action.url) for action in content.actions)
     if content.more:
         yield block_kit.context(" · ".join(f"{name}: {value}" for name, value in content.more))
-    yield block_kit.context("\n".join(p for p in (branding.footer, branding.link, content.footer) if p))
+    if branding.footer or branding.link:
+        yield block_kit.context(branding.footer or "", branding.link)
+    yield block_kit.context(content.footer)

@@ -23,6 +23,7 @@ def test_people_are_pinged_by_the_text_and_by_a_block_of_their_own() -> None:
 def test_a_brand_is_shown() -> None:
     style = Style(BrandingConfig(name="Acme", footer="Ask us.", link="https://acme.example"))
     [attachment] = as_slack(content_of(make_message(), style))["attachments"]
-    first, *_, last = attachment["blocks"]
+    first, *_, brand, last = attachment["blocks"]
     assert first["elements"][0]["text"] == "Error · Pipeline failure · Acme"
-    assert last["elements"][0]["text"].startswith("Ask us.\nhttps://acme.example\npipeline_failure · ")
+    assert [element["text"] for element in brand["elements"]] == ["Ask us.", "<https://acme.example>"]
+    assert last["elements"][0]["text"].startswith("pipeline_failure · ")

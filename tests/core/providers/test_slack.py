@@ -181,10 +181,12 @@ def test_no_text_of_a_pipeline_can_ping_or_link(provider: SlackNotificationProvi
         )
     )
     [header] = payload["blocks"]
+    [attachment] = payload["attachments"]
     # Of plain text Slack makes nothing.
-    assert header.pop("text")["type"] == "plain_text"
-    assert "<" not in json.dumps(payload)
-    assert all(text.get("verbatim") for text in mrkdwn(payload["attachments"]))
+    assert header["text"]["type"] == "plain_text"
+    marked = list(mrkdwn(attachment))
+    assert all(text["verbatim"] for text in marked)
+    assert "<" not in json.dumps([payload["text"], attachment["fallback"], marked])
 
 
 @pytest.mark.parametrize("text", [pytest.param(text, id=name) for name, text in AWKWARD_TEXTS.items()])
