@@ -98,7 +98,7 @@ def _of_health(
         return _notice(
             NotificationSeverity.ERROR,
             f"{what} does not work",
-            f"It {refused} {since}: {health.detail or health.reason}. "
+            f"It {refused} {since}: {(health.detail or str(health.reason)).rstrip('.')}. "
             "It is left alone, and tried from time to time; what it misses is kept, or told by its fall-back.",
         )
     if health.told and not health.unhealthy:

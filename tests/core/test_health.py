@@ -131,9 +131,12 @@ def test_the_root_is_told_once_and_once_when_it_is_over(relay: Relay) -> None:
 
 def test_one_message_that_was_refused_is_one(relay: Relay) -> None:
     relay.configure(BY_SLACK, unhealthy_after=1)
-    make_ill(relay, times=1)
+    relay.miss("failure", answer=(404, "no_service."))
     relay.maintain()
-    assert "It refused a message at 2026-01-02 03:04 UTC: Slack answered 404 no_service." in relay.noticed[0]
+    assert (
+        "It refused a message at 2026-01-02 03:04 UTC: Slack answered 404 no_service. It is"
+        in relay.noticed[0]
+    )
 
 
 def test_the_root_is_told_in_its_own_zone_and_locale(relay: Relay) -> None:
