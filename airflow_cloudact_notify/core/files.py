@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import stat
 import time
 from collections.abc import Callable
@@ -18,6 +19,8 @@ log = logging.getLogger(__name__)
 REMOTE_RECHECK_SECONDS = 30.0
 """How long a file in object storage is believed before it is looked at again."""
 MAX_BYTES = 1_000_000
+LEADS_OUT = "a link leads out of its folder"
+PUT_IT_THERE = "Put the file itself there; a link may lead to another one in the same folder."
 
 
 def open_path(path: str) -> Any:
@@ -37,6 +40,12 @@ def open_path(path: str) -> Any:
     return UPath(path)
 
 
+def leads_out(path: Any, folder: Any) -> bool:
+    """Whether links on the way to a file lead out of the folder that it seems to lie in: never in object storage."""
+    real, home = (os.path.realpath(str(place).removeprefix("file://")) for place in (path, folder))
+    return not Path(real).is_relative_to(home)
+
+
 @dataclass(frozen=True, slots=True)
 class FileVersion:
     """A file's content, and what identifies it; both ``None`` when there is no file."""
@@ -48,6 +57,8 @@ class FileVersion:
 
 class Files:
     """Reads files below ``folder``, a ``pathlib``-like path.
+
+    A folder in it is its tenant's: no link there makes a file of another, or of the platform, the tenant's.
 
     :param is_remote: whether a look at a file costs a request.
     """
@@ -107,6 +118,9 @@ class Files:
             return replace(seen, looked_at=now)
         if not self._is_remote and not stat.S_ISREG(found.st_mode):
             raise self._unreadable(file, "not a file", f"Put a file in place of the {_kind(found.st_mode)}.")
+        top, slash, _ = file.partition("/")
+        if leads_out(path, self._folder / top if slash else self._folder):
+            raise self._unreadable(file, LEADS_OUT, PUT_IT_THERE)
         if found.st_size > MAX_BYTES:
             raise self._unreadable(file, f"larger than {MAX_BYTES:,} bytes", "Keep to the documented keys.")
         return FileVersion(path.read_bytes(), stamp, now)

@@ -123,6 +123,15 @@ def test_templates_are_looked_at(files, found, tmp_path):
     assert got == found
 
 
+def test_a_template_that_is_a_link_to_what_is_not_the_tenants_is_a_mistake(tmp_path):
+    file = Folder(tmp_path).write("acme", TEMPLATED)
+    Folder(tmp_path).write("beta", email=SERVER)
+    (tmp_path / "acme" / "templates").mkdir()
+    (tmp_path / "acme" / "templates" / "ours.txt.j2").symlink_to("../../beta/notifications.json")
+    [found] = Checkup(tmp_path).findings(file)
+    assert (found.rule, found.problem.reason) == ("template-broken", "a link leads out of its folder")
+
+
 def test_files_in_object_storage_are_looked_at():
     folder = open_path("memory://checkup/configs")
     for name, text in {"acme/notifications.json": '{\n"emial": {}}', "beta/notifications.json": "{}"}.items():

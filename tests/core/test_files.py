@@ -97,6 +97,35 @@ def test_a_link_to_a_file_is_followed(files: Files, tmp_path: Path) -> None:
     assert files.read("a").content == b"x"
 
 
+def test_a_link_to_a_file_of_the_same_tenant_is_followed_as_mounted_volumes_make_them(
+    files: Files, tmp_path: Path
+) -> None:
+    (tmp_path / "..2026" / "acme" / "templates").mkdir(parents=True)
+    (tmp_path / "..2026" / "acme" / "one").write_text("x")
+    (tmp_path / "..data").symlink_to("..2026")
+    (tmp_path / "acme").symlink_to("..data/acme")
+    (tmp_path / "acme" / "templates" / "two").symlink_to("../one")
+    assert files.read("acme/one").content == b"x"
+    assert files.read("acme/templates/two").content == b"x"
+
+
+@pytest.mark.parametrize(
+    "target", ["/etc/hostname", "../beta/notifications.json", "templates/../../root.json"]
+)
+def test_a_tenants_link_makes_no_file_of_others_its_own(files: Files, tmp_path: Path, target: str) -> None:
+    (tmp_path / "beta").mkdir()
+    (tmp_path / "beta" / "notifications.json").write_text('{"smtp_password": "of beta"}')
+    (tmp_path / "root.json").write_text("of the root")
+    (tmp_path / "acme" / "templates").mkdir(parents=True)
+    (tmp_path / "acme" / "a").symlink_to(target)
+    (tmp_path / "gamma").mkdir()
+    (tmp_path / "gamma" / "templates").symlink_to(tmp_path / "beta")
+    for file in ("acme/a", "gamma/templates/notifications.json"):
+        for folder in (files, Files(open_path(f"file://{tmp_path}"), is_remote=True)):
+            with pytest.raises(ConfigurationError, match="a link leads out of its folder"):
+                folder.read(file)
+
+
 class Bucket:
     """A path in object storage that counts how often it is looked at; ``error`` is what comes instead."""
 

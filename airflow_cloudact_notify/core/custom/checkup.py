@@ -9,6 +9,7 @@ from pathlib import Path
 from airflow_cloudact_notify.core.config import NotificationConfig
 from airflow_cloudact_notify.core.custom.templates import FOLDER
 from airflow_cloudact_notify.core.errors import ConfigProblem, CustomTemplateError
+from airflow_cloudact_notify.core.files import LEADS_OUT, PUT_IT_THERE, leads_out
 from airflow_cloudact_notify.core.providers import PROVIDERS
 from airflow_cloudact_notify.core.root import ROOT_FOLDER
 
@@ -53,6 +54,10 @@ def _files(name: str, folders: list[Path]) -> Iterator[Path]:
 def _checked(path: Path) -> Iterator[ConfigProblem]:
     from airflow_cloudact_notify.core.custom import sandbox
 
+    # templates/<file>, in the folder of a tenant or of the root
+    if leads_out(path, path.parents[1]):
+        yield ConfigProblem(str(path), "", LEADS_OUT, PUT_IT_THERE, 1)
+        return
     try:
         sandbox.check(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
