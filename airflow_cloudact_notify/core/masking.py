@@ -24,8 +24,8 @@ _MARGIN = 2_000
 """Characters before a cut that are not shown: a secret that reaches over the cut is not recognised."""
 
 _SENSITIVE_WORD = (
-    r"(?:passw(?:or)?d|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|account[_-]?key"
-    r"|authorization|credential|webhook[_-]?url|fernet[_-]?key|cookie)s?"
+    r"(?:passw(?:or)?d|passphrase|secret|token|authorization|credential|webhook[_-]?url|cookie"
+    r"|(?:api|access|account|encryption|fernet|private|secret|signing)[_-]?key)s?"
 )
 _SHORT_WORD = r"(?:pwd|pass|sas)"
 """Words that other words end in (Kansas, bypass), so they count only by themselves."""
@@ -109,10 +109,14 @@ _SECRETS = (
     _Secret(("bearer",), _pattern(r"\b(bearer\s+)[A-Za-z0-9._~+/\-]{8,}=*"), rf"\1{MASK}"),
     _Secret(("xox", "xapp-"), _pattern(r"\bxox[a-z]-[A-Za-z0-9-]{8,}|\bxapp-[A-Za-z0-9-]{8,}"), MASK),
     _Secret(
-        ("akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "sg."),
+        (
+            *("akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "sg."),
+            *("aiza", "dapi", "sk-", "sk_"),
+        ),
         _pattern(
             r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bgh[pousr]_[A-Za-z0-9]{30,}|\bgithub_pat_\w{20,}",
             r"|\bglpat-[\w\-]{20,}|\bSG\.[\w\-]{16,40}\.[\w\-]{16,}",
+            r"|\bAIza[\w\-]{35}|\bdapi[0-9a-f]{32}|\bsk[_\-](?:live_|test_|proj-|ant-)[\w\-]{16,}",
         ),
         MASK,
     ),
@@ -134,8 +138,26 @@ _SECRETS = (
         rf"\1{MASK}",
     ),
     _Secret(
-        ("sig=", "signature=", "code=", "credential="),
-        _pattern(r"([?&;](?:sig|signature|code|x-amz-signature|x-amz-credential)=)", r"[^\s&;\"']+"),
+        ("sig=", "signature=", "code=", "credential=", "key="),
+        _pattern(r"([?&;](?:sig|signature|code|key|x-amz-signature|x-amz-credential)=)", r"[^\s&;\"']+"),
+        rf"\1{MASK}",
+    ),
+    # A connection string within a URL: ?odbc_connect=UID%3Dbob%3BPWD%3D…%3B
+    _Secret(
+        ("%3d",),
+        _pattern(rf"((?:{_SENSITIVE_WORD}|(?:\b|%3B){_SHORT_WORD})%3D)", r"(?:(?!%3B|%26)[^\s&;\"'])+"),
+        rf"\1{MASK}",
+    ),
+    # SQL: ALTER USER bob IDENTIFIED BY '…', ALTER ROLE bob WITH PASSWORD '…'
+    _Secret(
+        ("identified", "password"),
+        _pattern(r"\b((?:identified\s{1,9}by|password)\s{1,9})('[^'\n]+'?|\"[^\"\n]+\"?)"),
+        lambda match: f"{match[1]}{_quoted(match[2])}",
+    ),
+    # curl -u bob:…, ["curl", "--user", "bob:…"]
+    _Secret(
+        ("-u", "--user"),
+        _pattern(r"((?<![\w\-])(?:-u|--user)[\"'\s=,]{1,9}[^\s\"':]{1,100}:)[^\s\"']+", flags=re.NOFLAG),
         rf"\1{MASK}",
     ),
 )

@@ -53,6 +53,8 @@ SECRET = "hunter2"
         pytest.param("PGPASSWORD=hunter2", "PGPASSWORD=***", id="environment variable"),
         pytest.param("aws_secret_access_key = hunter2", "aws_secret_access_key = ***", id="key with blanks"),
         pytest.param("clientSecret: hunter2", "clientSecret: ***", id="camel case"),
+        pytest.param("AWS_SECRET_KEY='hunter2'", "AWS_SECRET_KEY='***'", id="a secret key"),
+        pytest.param("signingKey: hunter2", "signingKey: ***", id="a signing key"),
         pytest.param("f(password='hunter2', x=1)", "f(password='***', x=1)", id="keyword argument"),
         pytest.param("f(password=b'hunter2')", "f(password=b'***')", id="bytes"),
         pytest.param('{"token": "hun\\"ter2"}', '{"token": "***"}', id="JSON with an escaped quote"),
@@ -67,9 +69,40 @@ SECRET = "hunter2"
         ),
         pytest.param("?sv=1&sig=hunter2&x=1", "?sv=1&sig=***&x=1", id="signature of a SAS"),
         pytest.param("AccountKey=hunter2;X=1", "AccountKey=***;X=1", id="Azure"),
+        pytest.param(
+            "for url: https://maps/x?a=1&key=hunter2&b=2",
+            "for url: https://maps/x?a=1&key=***&b=2",
+            id="key in a URL",
+        ),
+        pytest.param(
+            "?odbc_connect=UID%3Dbob%3BPWD%3Dhun%20ter2%3BX%3D1",
+            "?odbc_connect=UID%3Dbob%3BPWD%3D***%3BX%3D1",
+            id="ODBC in a URL",
+        ),
+        pytest.param(
+            "[SQL: ALTER USER bob IDENTIFIED BY 'hunter2']",
+            "[SQL: ALTER USER bob IDENTIFIED BY '***']",
+            id="SQL",
+        ),
+        pytest.param(
+            "ALTER ROLE bob WITH PASSWORD 'hunter2';",
+            "ALTER ROLE bob WITH PASSWORD '***';",
+            id="SQL of PostgreSQL",
+        ),
+        pytest.param(
+            "Command 'curl -u bob:hunter2 https://x' failed",
+            "Command 'curl -u bob:*** https://x' failed",
+            id="curl",
+        ),
+        pytest.param(
+            "['curl', '--user', 'bob:hunter2']", "['curl', '--user', 'bob:***']", id="curl's arguments"
+        ),
         pytest.param("xoxb-1234567890-hunter2", "***", id="Slack token"),
         pytest.param("key AKIAABCDEFGHIJKLMNOP used", "key *** used", id="AWS key"),
         pytest.param("ghp_" + "a" * 36, "***", id="GitHub token"),
+        pytest.param("AIza" + "a" * 35, "***", id="Google key"),
+        pytest.param("sk_live_" + "a" * 24, "***", id="Stripe key"),
+        pytest.param("dapi" + "0a" * 16, "***", id="Databricks token"),
         pytest.param("SG." + "a" * 22 + "." + "b" * 43, "***", id="SendGrid key"),
         pytest.param("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln", "***", id="JWT"),
         pytest.param(
@@ -95,6 +128,10 @@ def test_what_looks_like_a_secret_is_masked(text: str, masked: str) -> None:
         pytest.param("mail ops@example.com about jdbc:postgresql://db:5432/sales", id="address and JDBC URL"),
         pytest.param("the token expired and the password was changed", id="prose about secrets"),
         pytest.param("Kansas: 5, bypass: yes", id="words that end like secrets"),
+        pytest.param("the key = 5, primary_key=id, partition key: day", id="keys that are no secrets"),
+        pytest.param(
+            "pip install -U x:y, sk-learn, identified by the password of bob", id="words near secrets"
+        ),
         pytest.param("/services/Toronto/list", id="path that is no webhook's"),
         pytest.param("naïve café – 完了 ✅", id="unicode"),
     ],
@@ -150,6 +187,10 @@ def test_a_secret_that_reaches_over_the_cut_is_not_shown_in_part(before: int) ->
         pytest.param("authorization:  ", id="headers without a value"),
         pytest.param("password=,", id="separators"),
         pytest.param("\n", id="empty lines"),
+        pytest.param("-u a:", id="users without a password"),
+        pytest.param("-u ,", id="users that do not come"),
+        pytest.param("identified by '", id="statements that do not end"),
+        pytest.param("PWD%3D", id="connection strings in a URL"),
     ],
 )
 def test_a_megabyte_made_to_be_slow_is_masked_all_the_same(unit: str) -> None:
