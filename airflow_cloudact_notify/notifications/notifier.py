@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,8 @@ from airflow.providers.common.compat.notifier import BaseNotifier
 
 if TYPE_CHECKING:
     from airflow_cloudact_notify.bridge.wish import Wish
+
+log = logging.getLogger(__name__)
 
 # DAG files import this module, and are parsed all the time: whatever a callback needs it imports itself.
 LIFECYCLES = ("run_started", "execute", "success", "failure", "retry", "skipped", "deadline")
@@ -86,9 +89,17 @@ class CloudActNotifier(BaseNotifier):
 
         return Wish(**self._asked)
 
-    def __call__(self, *args: Any) -> None:
-        """Tell. Airflow's own steps before this one are left out: they write into ``self`` and into the context."""
-        self.notify(args[0] if args and isinstance(args[0], Mapping) else {})
+    def __call__(self, *args: Any) -> Any:
+        """Tell. Airflow's own steps before this one are left out: they write into ``self`` and into the context.
+
+        Called without a context, as in ``on_failure_callback=on_failure()``, it is the callback that was meant: nothing
+        has happened yet, and there is nothing to tell.
+        """
+        if not args:
+            log.warning("a notifier was called where it is made a callback: leave out the () behind it")
+            return self
+        self.notify(args[0] if isinstance(args[0], Mapping) else {})
+        return None
 
     def __await__(self) -> Generator[Any, None, None]:
         return self.async_notify(self.context).__await__()

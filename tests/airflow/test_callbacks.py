@@ -65,6 +65,19 @@ def test_a_failing_task_tells_its_tenant_by_mail_and_slack(configs, smtp, slack,
     assert "hunter2" not in json.dumps(payload)
 
 
+def test_a_notifier_that_is_called_in_the_dag_file_tells_nothing_then_and_is_the_callback(
+    configs, smtp, run_dag, caplog
+):
+    configs(None, email=email(smtp, ROOT_MAILBOX))
+    dag = failing_dag("called", default_args={"on_failure_callback": on_failure()})
+    assert smtp.messages == []
+    assert "leave out the ()" in caplog.text
+
+    run_dag(dag)
+
+    assert [headline(m) for m in smtp.messages] == ["Task called.fail failed"]
+
+
 def test_a_repeat_within_the_cooldown_is_held_back_and_the_row_is_a_variable(
     configs, smtp, run_dag, cooldown_keys
 ):
