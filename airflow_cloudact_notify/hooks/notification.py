@@ -8,12 +8,14 @@ from typing import Any
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_cloudact_notify.bridge.connections import CONN_TYPE, read_root
+from airflow_cloudact_notify.bridge.masking import masked
 from airflow_cloudact_notify.bridge.settings import read_settings
 from airflow_cloudact_notify.bridge.wiring import airflow_service
 from airflow_cloudact_notify.bridge.wish import DEFAULT_CONN_ID
 from airflow_cloudact_notify.core.budget import Budget
 from airflow_cloudact_notify.core.checks import check_destinations
 from airflow_cloudact_notify.core.letters import FIRST_AND_LAST, Attempt
+from airflow_cloudact_notify.core.masking import plain
 from airflow_cloudact_notify.core.message import NotificationMessage
 from airflow_cloudact_notify.core.report import NotificationReport
 from airflow_cloudact_notify.core.service import NotificationService
@@ -72,9 +74,10 @@ class NotificationHook(BaseHook):
                 "event": event,
                 "tenant_id": tenant_id,
                 "severity": severity,
-                "title": title,
-                "message": message,
-                "details": details,
+                "title": masked(title),
+                "message": masked(message),
+                # As plain data: Airflow's masker looks neither into objects nor into what is nested deep.
+                "details": masked(plain(details)),
                 **more,
             }
         )

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG, task
+from airflow.sdk import DAG, BaseHook, task
 
 from airflow_cloudact_notify import NotificationHook, NotifyOperator
 from tests.support import headline
@@ -273,3 +273,35 @@ def clear_and_run(dag: DAG, run: Any) -> Any:
         done = _run_task(ti=ti, task=dag.task_dict["tell"], run_triggerer=True)
     assert done is not None
     return xcom_of(run, "tell")
+
+
+def test_the_password_of_a_connection_that_the_task_read_reaches_nobody(
+    configs, smtp, run_dag, add_connection
+):
+    password = "opaque-0123456789"
+    configs("acme", email=email(smtp, "data@acme.example"))
+    add_connection("warehouse", conn_type="generic", host="db", login="etl", password=password)
+    words = "{{ conn.warehouse.password }} was refused"
+    with operator_dag(
+        "secret",
+        event="pipeline_warning",
+        title=words,
+        message=words,
+        details={"a": {"b": {"c": {"d": [words]}}}, "error": RuntimeError(password)},
+    ) as dag:
+
+        @task
+        def tell() -> None:
+            connection = BaseHook.get_connection("warehouse")
+            words = f"{connection.password} was refused"
+            details = {"said": words, "error": RuntimeError(words)}
+            NotificationHook().notify(
+                "system_error", tenant_id="acme", title=words, message=words, details=details
+            )
+
+        tell()
+
+    run_dag(dag)
+
+    assert [headline(mail) for mail in smtp.messages] == ["*** was refused"] * 2
+    assert password not in str([mail.mail.as_string() for mail in smtp.messages])
