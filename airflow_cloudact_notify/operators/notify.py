@@ -77,14 +77,14 @@ class NotifyOperator(BaseOperator):
         from airflow_cloudact_notify.hooks.notification import NotificationHook
 
         moment = moment_of(context, Lifecycle.EXECUTE)
-        title = masked(self.title)
+        title = masked(_text(self.title))
         step = step_of(context, moment, self.event, title, fails=self.fail_on_error)
         report = NotificationHook(self.cloudact_notify_conn_id).notify(
             self.event,
             tenant_id=tenant_of(context, self.tenant_id, read_settings()),
-            severity=self.severity,
+            severity=self.severity or None,
             title=title,
-            message=self.message,
+            message=_text(self.message),
             details=self.details,
             providers=self.providers,
             budget_seconds=self.budget_seconds,
@@ -101,3 +101,8 @@ class NotifyOperator(BaseOperator):
         if self.fail_on_error:
             report.raise_for_failures()
         return report.to_dict()
+
+
+def _text(value: Any) -> str:
+    """Return a text for what an XCom, or a template of a DAG that renders native objects, may be."""
+    return "" if value is None else str(value)

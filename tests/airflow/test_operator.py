@@ -305,3 +305,26 @@ def test_the_password_of_a_connection_that_the_task_read_reaches_nobody(
 
     assert [headline(mail) for mail in smtp.messages] == ["*** was refused"] * 2
     assert password not in str([mail.mail.as_string() for mail in smtp.messages])
+
+
+def test_what_is_no_text_is_told_as_one(configs, smtp, run_dag):
+    configs("42", email=email(smtp, "data@acme.example"))
+    with DAG("native", start_date=START, schedule=None, render_template_as_native_obj=True) as dag:
+
+        @task
+        def late_rows() -> int:
+            return 42
+
+        NotifyOperator(
+            task_id="tell",
+            event="pipeline_warning",
+            tenant_id="{{ 42 }}",
+            severity="{{ none }}",
+            title=late_rows(),
+            message="{{ {'late': 42} }}",
+        )
+
+    assert str(run_dag(dag).state) == "success"
+
+    assert [headline(mail) for mail in smtp.messages] == ["42"]
+    assert "{'late': 42}" in smtp.messages[0].mail.get_body(("plain",)).get_content()
