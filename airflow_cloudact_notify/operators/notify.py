@@ -24,12 +24,21 @@ class NotifyOperator(BaseOperator):
     :param message: text under the headline (templated).
     :param details: further facts, shown as a table (templated).
     :param providers: destinations to use in place of those the trigger names.
+    :param dedup_key: narrows the cooldown, which is otherwise that of the tenant, the event and the DAG (templated).
     :param fail_on_error: whether the task fails when a destination did not take the notification.
     :param budget_seconds: how long it may take; left out, as long as the configured attempts do.
     :param cloudact_notify_conn_id: the connection that supplies root settings.
     """
 
-    template_fields: Sequence[str] = ("tenant_id", "event", "severity", "title", "message", "details")
+    template_fields: Sequence[str] = (
+        "tenant_id",
+        "event",
+        "severity",
+        "title",
+        "message",
+        "details",
+        "dedup_key",
+    )
     template_fields_renderers = {"details": "json"}
     ui_color = "#e8f0fe"
 
@@ -43,6 +52,7 @@ class NotifyOperator(BaseOperator):
         message: str = "",
         details: Mapping[str, Any] | None = None,
         providers: Sequence[str] | None = None,
+        dedup_key: str | None = None,
         fail_on_error: bool = True,
         budget_seconds: float | None = None,
         cloudact_notify_conn_id: str = DEFAULT_CONN_ID,
@@ -56,6 +66,7 @@ class NotifyOperator(BaseOperator):
         self.message = message
         self.details = details
         self.providers = providers
+        self.dedup_key = dedup_key
         self.fail_on_error = fail_on_error
         self.budget_seconds = budget_seconds
         self.cloudact_notify_conn_id = cloudact_notify_conn_id
@@ -93,6 +104,7 @@ class NotifyOperator(BaseOperator):
             pipeline_logging_id=moment.run_id,
             task_id=moment.task_id,
             map_index=moment.map_index,
+            dedup_key=_text(self.dedup_key) or None,
             log_url=moment.log_url,
             run_url=page_of(moment.dag_id, moment.run_id),
             dag_url=page_of(moment.dag_id),

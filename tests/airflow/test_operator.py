@@ -328,3 +328,17 @@ def test_what_is_no_text_is_told_as_one(configs, smtp, run_dag):
 
     assert [headline(mail) for mail in smtp.messages] == ["42"]
     assert "{'late': 42}" in smtp.messages[0].mail.get_body(("plain",)).get_content()
+
+
+def test_a_dedup_key_gives_each_step_a_cooldown_of_its_own(configs, smtp, run_dag):
+    configs("acme", email=email(smtp, "data@acme.example"))
+    with operator_dag("keys", event="data_quality_warning", title="first") as dag:
+        NotifyOperator(task_id="same", event="data_quality_warning", title="held back")
+        NotifyOperator.partial(
+            task_id="each", event="data_quality_warning", title="of {{ task.dedup_key }}"
+        ).expand(dedup_key=["orders", "customers"])
+        dag.get_task("tell") >> [dag.get_task("same"), dag.get_task("each")]
+
+    run_dag(dag)
+
+    assert sorted(headline(mail) for mail in smtp.messages) == ["first", "of customers", "of orders"]
