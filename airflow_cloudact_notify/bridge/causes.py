@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import traceback
 from collections.abc import Iterator
+from types import TracebackType
 from typing import Any
 
 from airflow_cloudact_notify.bridge.context import look
@@ -18,6 +19,12 @@ MAX_FRAMES = 8
 MAX_TRACEBACK_LINES = 30
 MAX_TRACEBACK = 4_000
 
+_AROUND = (
+    "airflow.sdk.execution_time.",
+    "airflow.sdk.bases.",
+    "airflow.providers.standard.operators.python",
+)
+"""Modules whose calls lead to a task's own code, the same for every task: they say nothing of its failure."""
 _CHECK_OPERATORS = (
     # (module the operator's class, or one it inherits from, lives in; how its name ends)
     ("airflow.providers.common.sql.operators.sql", "CheckOperator"),
@@ -78,7 +85,8 @@ def traceback_tail(exception: BaseException) -> str:
     """Return the last lines of a traceback, bounded in number and size; what is cut says so."""
     if exception.__traceback__ is None:
         return ""
-    whole = "".join(traceback.format_exception(exception, limit=-MAX_FRAMES)).rstrip()
+    begin = _first_of_its_own(exception.__traceback__)
+    whole = "".join(traceback.format_exception(type(exception), exception, begin, limit=-MAX_FRAMES)).rstrip()
     # What is cut in two is no secret's pattern any more, so it is masked before.
     lines = mask(whole[-MAX_TEXT:]).splitlines()
     text = "\n".join(lines[-MAX_TRACEBACK_LINES:])
@@ -87,8 +95,16 @@ def traceback_tail(exception: BaseException) -> str:
     return f"… (cut)\n{text[-MAX_TRACEBACK:]}" if is_cut else text
 
 
+def _first_of_its_own(whole: TracebackType | None) -> TracebackType | None:
+    """Return a traceback from the first call of the task's own code on, all of it when there is none."""
+    begin = whole
+    while begin and str(begin.tb_frame.f_globals.get("__name__", "")).startswith(_AROUND):
+        begin = begin.tb_next
+    return begin or whole
+
+
 def _frames(error: BaseException) -> int:
-    return sum(1 for _ in traceback.walk_tb(error.__traceback__))
+    return sum(1 for _ in traceback.walk_tb(_first_of_its_own(error.__traceback__)))
 
 
 def _is_check(task: Any) -> bool:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import DAG, task
 
 from airflow_cloudact_notify import CloudActNotifier, on_failure, on_retry, on_skipped, on_success
@@ -63,6 +64,23 @@ def test_a_failing_task_tells_its_tenant_by_mail_and_slack(configs, smtp, slack,
     (payload,) = slack.payloads
     assert "Task acme_ingest.fail failed" in payload["text"]
     assert "hunter2" not in json.dumps(payload)
+
+
+def test_a_traceback_begins_with_the_tasks_own_code_or_its_operators(configs, smtp, run_dag):
+    configs(None, email=email(smtp, ROOT_MAILBOX))
+    dag = failing_dag("own_code", default_args={"on_failure_callback": on_failure})
+    with DAG("operators_code", start_date=datetime(2026, 1, 1, tzinfo=UTC), schedule=None) as other:
+        BashOperator(task_id="fail", bash_command="exit 1", on_failure_callback=on_failure)
+
+    for failing in (dag, other):
+        run_dag(failing)
+
+    first, second = (mail.mail.get_body(("plain",)).get_content() for mail in smtp.messages)
+    assert first.count("  File") == 1
+    assert "in fail" in first
+    assert "cut" not in first
+    assert "task_runner" not in second
+    assert "in execute" in second
 
 
 def test_a_notifier_that_is_called_in_the_dag_file_tells_nothing_then_and_is_the_callback(
