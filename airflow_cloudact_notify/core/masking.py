@@ -18,16 +18,19 @@ MAX_TEXT = 100_000
 """Characters of one text that are kept; what follows is cut, visibly."""
 MAX_ITEMS = 100
 MAX_LEAVES = 1_000
+MAX_DATA = 300_000
+"""Characters of all texts of one piece of data that are kept, and looked through for secrets: the budget of a callback
+does not bound what is computed."""
 MAX_DEPTH = 5
 CUT = "… (cut)"
 _MARGIN = 2_000
 """Characters before a cut that are not shown: a secret that reaches over the cut is not recognised."""
 
 _SENSITIVE_WORD = (
-    r"(?:passw(?:or)?d|passphrase|secret|token|authorization|credential|webhook[_-]?url|cookie"
+    r"(?:passw(?:or)?d|passphrase|passcode|secret|token|authorization|credential|webhook[_-]?url|cookie"
     r"|(?:api|access|account|encryption|fernet|private|secret|signing)[_-]?key)s?"
 )
-_SHORT_WORD = r"(?:pwd|pass|sas)"
+_SHORT_WORD = r"(?:pwd|pw|pass|sas)"
 """Words that other words end in (Kansas, bypass), so they count only by themselves."""
 _SENSITIVE_KEY = re.compile(
     rf"{_SENSITIVE_WORD}$|(?:^|[_\-.\s]|(?-i:(?<=[a-z])(?=[A-Z]))){_SHORT_WORD}$", re.IGNORECASE
@@ -54,7 +57,7 @@ def _pattern(*parts: str, flags: re.RegexFlag = re.IGNORECASE) -> re.Pattern[str
 
 
 _SENSITIVE_HINTS = ("pass", "secret", "token", "key", "authorization", "credential", "webhook", "cookie")
-_SHORT_HINTS = ("pwd", "sas")
+_SHORT_HINTS = ("pw", "sas")
 
 # Every repetition that something must follow is bounded, or cannot begin twice in the same place: a text of any kind
 # takes linear time.
@@ -121,17 +124,18 @@ _SECRETS = (
         MASK,
     ),
     _Secret(("eyj",), _pattern(r"(?<![\w\-])eyJ[\w\-]{8,}\.eyJ[\w\-]{8,}\.[\w\-]*"), MASK),
-    # key=value, "key": "value", key: value, also where the quotes are escaped
+    # key=value, "key": "value", key: value, "key" => "value", also where the quotes are escaped
     _Secret(
         _SENSITIVE_HINTS + _SHORT_HINTS,
         _pattern(
-            rf"((?:{_SENSITIVE_WORD}|(?<![a-z0-9]){_SHORT_WORD})[\\\"']{{0,4}}\s*[:=]\s*)",
+            rf"((?:{_SENSITIVE_WORD}|(?<![a-z0-9]){_SHORT_WORD})[\\\"']{{0,4}}\s*[:=]>?\s*)",
             r"(\\+[\"'][^\\\"'\n]+|[bru]{0,2}(?:\"(?:[^\"\\\n]|\\.)+\"?|'(?:[^'\\\n]|\\.)+'?)",
             # A separator belongs to the value when what follows it is neither a blank nor the next key.
             r"|(?:[^\s\"',;&)}\]]|[,;&)}\]](?=[^\s\"',;&)}\]])(?![\w.\-]{1,40}\s?[:=]))+)",
         ),
         lambda match: f"{match[1]}{_quoted(match[2])}",
     ),
+    _Secret(_SENSITIVE_HINTS, _pattern(rf"(<[\w:.\-]{{0,40}}?{_SENSITIVE_WORD}>)", r"[^<\n]+"), rf"\1{MASK}"),
     _Secret(
         _SENSITIVE_HINTS,
         _pattern(rf"(--[\w\-]{{0,40}}?{_SENSITIVE_WORD}[\"']?[\s,]+[\"']?)[^\s\"',]+"),
@@ -195,10 +199,12 @@ def plain(value: Any) -> Any:
 
 
 class _Plain:
-    """One walk through data; it ends after ``MAX_LEAVES`` values, since a few lines of code can nest millions."""
+    """One walk through data; it ends after ``MAX_LEAVES`` values, since a few lines of code can nest millions, and
+    after ``MAX_DATA`` characters."""
 
     def __init__(self) -> None:
         self._left = MAX_LEAVES
+        self._characters_left = MAX_DATA
 
     def value(self, value: Any, key: str, depth: int) -> Any:
         self._left -= 1
@@ -214,19 +220,25 @@ class _Plain:
             return value.isoformat()
         if isinstance(value, Mapping | list | tuple | set | frozenset) and depth < MAX_DEPTH:
             return self._collection(value, key, depth + 1)
-        return mask(_text(value))
+        return self._masked(_text(value))
 
     def _collection(self, value: Any, key: str, depth: int) -> Any:
         left_out = len(value) - MAX_ITEMS
         if isinstance(value, Mapping):
             items = itertools.islice(value.items(), MAX_ITEMS)
             cut = {CUT: f"{left_out} more"} if left_out > 0 else {}
-            return {mask(_text(k)): self.value(v, _text(k), depth) for k, v in items} | cut
+            return {self._masked(_text(k)): self.value(v, _text(k), depth) for k, v in items} | cut
         if isinstance(value, set | frozenset):
             value = sorted(value, key=_text)
         return [self.value(item, key, depth) for item in itertools.islice(value, MAX_ITEMS)] + (
             [f"{left_out} more {CUT}"] if left_out > 0 else []
         )
+
+    def _masked(self, text: str) -> str:
+        if self._characters_left <= 0:
+            return CUT
+        self._characters_left -= min(len(text), MAX_TEXT)
+        return mask(text)
 
 
 def _number(value: float) -> Any:

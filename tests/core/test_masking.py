@@ -97,6 +97,9 @@ SECRET = "hunter2"
         pytest.param(
             "['curl', '--user', 'bob:hunter2']", "['curl', '--user', 'bob:***']", id="curl's arguments"
         ),
+        pytest.param('"password" => "hunter2"', '"password" => "***"', id="arrow"),
+        pytest.param("<db:Password>hun ter2</db:Password>", "<db:Password>***</db:Password>", id="XML"),
+        pytest.param("pw=hunter2 passcode: hunter2", "pw=*** passcode: ***", id="further words"),
         pytest.param("xoxb-1234567890-hunter2", "***", id="Slack token"),
         pytest.param("key AKIAABCDEFGHIJKLMNOP used", "key *** used", id="AWS key"),
         pytest.param("ghp_" + "a" * 36, "***", id="GitHub token"),
@@ -124,6 +127,7 @@ def test_what_looks_like_a_secret_is_masked(text: str, masked: str) -> None:
         pytest.param(
             "http://airflow.example.com:8080/dags/x/runs/manual__2026-01-02T03:04:05+00:00", id="log URL"
         ),
+        pytest.param("assert tokens > 500, 'tokens <= 9'", id="comparisons"),
         pytest.param("https://example.com:8080/users/bob@example.com", id="port and an @ in the path"),
         pytest.param("mail ops@example.com about jdbc:postgresql://db:5432/sales", id="address and JDBC URL"),
         pytest.param("the token expired and the password was changed", id="prose about secrets"),
@@ -191,6 +195,8 @@ def test_a_secret_that_reaches_over_the_cut_is_not_shown_in_part(before: int) ->
         pytest.param("-u ,", id="users that do not come"),
         pytest.param("identified by '", id="statements that do not end"),
         pytest.param("PWD%3D", id="connection strings in a URL"),
+        pytest.param("<password>", id="elements"),
+        pytest.param("<a", id="tags"),
     ],
 )
 def test_a_megabyte_made_to_be_slow_is_masked_all_the_same(unit: str) -> None:
@@ -317,3 +323,14 @@ def test_few_lines_that_nest_millions_of_values_end() -> None:
     text = json.dumps(plain(bomb))
     assert len(text) < 100_000
     assert json.dumps(masking.CUT) in text
+
+
+def test_details_of_many_megabytes_are_cut_as_a_whole() -> None:
+    masked = plain({f"k{number}": "x" * 1_000_000 for number in range(100)})
+    assert sum(map(len, masked.values())) < masking.MAX_DATA + masking.MAX_TEXT
+    assert masked[masking.CUT] == masking.CUT
+
+
+def test_names_of_many_megabytes_are_cut_as_a_whole() -> None:
+    masked = plain({f"{number}{'x' * 1_000_000}": 1 for number in range(100)})
+    assert sum(map(len, masked)) < masking.MAX_DATA + masking.MAX_TEXT
