@@ -28,7 +28,6 @@ def pieces(mrkdwn: str) -> Iterator[str]:
     """Yield a text in pieces of at most ``MAX_SECTION`` characters, between lines; a code block goes on in the next."""
     piece, is_code = "", False
     for line in (_cut(line, _ROOM) for line in _cut(mrkdwn, MAX_TEXT).splitlines()):
-        line = _cut(line, _ROOM)
         if piece and len(piece) + 1 + len(line) > _ROOM:
             is_code = piece.count(_FENCE) % 2 == 1
             yield f"{piece}\n{_FENCE}" if is_code else piece
