@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow_cloudact_notify.core.enums import NotificationSeverity
 from airflow_cloudact_notify.core.message import NotificationMessage
-from airflow_cloudact_notify.core.state.store import StateStore
+from airflow_cloudact_notify.core.state.store import StateStore, read_row
 
 SCHEMA_VERSION = 2
 
@@ -57,17 +57,8 @@ class Cooldowns:
 
     def load(self, key: str) -> Cooldown:
         """Return a row, an empty one when there is none that makes sense."""
-        text = self._store.get(key)
-        if text is None:
-            return Cooldown()
-        try:
-            row = json.loads(text)
-            if row["v"] == SCHEMA_VERSION:
-                return _cooldown(row)
-            self._warn(f"ignoring {key}: it was written by another version")
-        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
-            self._warn(f"ignoring {key}: its content is not a cooldown")
-        return Cooldown()
+        row = read_row(self._store, key, SCHEMA_VERSION, _cooldown, "a cooldown", self._warn)
+        return row or Cooldown()
 
     def save(self, key: str, cooldown: Cooldown) -> None:
         """Write a row."""

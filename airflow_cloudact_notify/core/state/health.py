@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from airflow_cloudact_notify.core.enums import FailureReason, NotificationProvider
-from airflow_cloudact_notify.core.state.store import PREFIX, StateStore, scope_key
+from airflow_cloudact_notify.core.state.store import PREFIX, StateStore, read_row, scope_key
 
 SCHEMA_VERSION = 1
 ROWS = f"{PREFIX}:health:"
@@ -61,18 +61,8 @@ class HealthRows:
 
     def read(self, key: str) -> tuple[str | None, dict[NotificationProvider, Health]]:
         """Return the tenant of a row, and what it holds."""
-        text = self._store.get(key)
-        if text is None:
-            return None, {}
-        try:
-            row = json.loads(text)
-            if row["v"] == SCHEMA_VERSION:
-                destinations = row["destinations"].items()
-                return row["tenant_id"], {NotificationProvider(n): _health(h) for n, h in destinations}
-            self._warn(f"ignoring {key}: it was written by another version")
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
-            self._warn(f"ignoring {key}: its content is not a tenant's health")
-        return None, {}
+        row = read_row(self._store, key, SCHEMA_VERSION, _of_tenant, "a tenant's health", self._warn)
+        return row or (None, {})
 
     def listed(self) -> list[str]:
         """Return the keys of all rows."""
@@ -90,6 +80,11 @@ class HealthRows:
 
 def _key(tenant_id: str | None) -> str:
     return scope_key("health", tenant_id)
+
+
+def _of_tenant(row: dict[str, Any]) -> tuple[str | None, dict[NotificationProvider, Health]]:
+    destinations = row["destinations"].items()
+    return row["tenant_id"], {NotificationProvider(name): _health(health) for name, health in destinations}
 
 
 def _health(row: dict[str, Any]) -> Health:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from airflow_cloudact_notify.core.state.store import PREFIX, StateStore, row_key
+from airflow_cloudact_notify.core.state.store import PREFIX, StateStore, read_row, row_key
 
 SCHEMA_VERSION = 1
 _KIND = "import_error"
@@ -41,7 +41,10 @@ class ImportErrors:
 
     def load(self) -> dict[str, KnownImportError]:
         """Return all rows by their files."""
-        rows = (self._read(key) for key in self._store.keys(f"{PREFIX}:{_KIND}:"))
+        rows = (
+            read_row(self._store, key, SCHEMA_VERSION, _known, "an import error", self._warn)
+            for key in self._store.keys(f"{PREFIX}:{_KIND}:")
+        )
         return {row.file: row for row in rows if row}
 
     def save(self, known: KnownImportError) -> None:
@@ -52,21 +55,15 @@ class ImportErrors:
         """Forget a file."""
         self._store.delete(_key(file))
 
-    def _read(self, key: str) -> KnownImportError | None:
-        try:
-            row = json.loads(self._store.get(key) or "{}")
-            if row["v"] == SCHEMA_VERSION:
-                return KnownImportError(
-                    file=str(row["file"]),
-                    tenant_id=row["tenant_id"],
-                    digest=str(row["digest"]),
-                    alerted=tuple(map(str, row["alerted"])),
-                    told_at=float(row["told_at"]),
-                )
-            self._warn(f"ignoring {key}: it was written by another version")
-        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
-            self._warn(f"ignoring {key}: its content is not an import error")
-        return None
+
+def _known(row: dict[str, Any]) -> KnownImportError:
+    return KnownImportError(
+        file=str(row["file"]),
+        tenant_id=row["tenant_id"],
+        digest=str(row["digest"]),
+        alerted=tuple(map(str, row["alerted"])),
+        told_at=float(row["told_at"]),
+    )
 
 
 def _key(file: str) -> str:

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from airflow_cloudact_notify.core.message import NotificationMessage
-from airflow_cloudact_notify.core.state.store import StateStore, scope_key, short_hash
+from airflow_cloudact_notify.core.state.store import StateStore, read_row, scope_key, short_hash
 
 SCHEMA_VERSION = 2
 MAX_ENTRIES = 50
@@ -86,17 +86,7 @@ class Incidents:
 
     def read(self, key: str) -> Incident | None:
         """Return a row, ``None`` when there is none that makes sense."""
-        text = self._store.get(key)
-        if text is None:
-            return None
-        try:
-            row = json.loads(text)
-            if row["v"] == SCHEMA_VERSION:
-                return _incident(row)
-            self._warn(f"ignoring {key}: it was written by another version")
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
-            self._warn(f"ignoring {key}: its content is not an incident")
-        return None
+        return read_row(self._store, key, SCHEMA_VERSION, _incident, "an incident", self._warn)
 
     def keep(
         self,

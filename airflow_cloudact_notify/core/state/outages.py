@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from airflow_cloudact_notify.core.state.store import StateStore, scope_key, short_hash
+from airflow_cloudact_notify.core.state.store import StateStore, read_row, scope_key, short_hash
 
 SCHEMA_VERSION = 1
 MAX_RUNS = 1000
@@ -66,17 +66,7 @@ class OutageRows:
 
     def read(self, key: str) -> Outage | None:
         """Return a row, ``None`` when there is none that makes sense."""
-        text = self._store.get(key)
-        if text is None:
-            return None
-        try:
-            row = json.loads(text)
-            if row["v"] == SCHEMA_VERSION:
-                return _outage(row)
-            self._warn(f"ignoring {key}: it was written by another version")
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
-            self._warn(f"ignoring {key}: its content is not an outage")
-        return None
+        return read_row(self._store, key, SCHEMA_VERSION, _outage, "an outage", self._warn)
 
     def save(self, outage: Outage) -> None:
         """Write a row."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from airflow_cloudact_notify.core.enums import FailureReason, NotificationProvider
 from airflow_cloudact_notify.core.message import NotificationMessage
-from airflow_cloudact_notify.core.state.store import PREFIX, ROOT, StateStore, row_key, short_hash
+from airflow_cloudact_notify.core.state.store import PREFIX, ROOT, StateStore, read_row, row_key, short_hash
 
 SCHEMA_VERSION = 1
 LETTERS = f"{PREFIX}:letter:"
@@ -80,17 +80,7 @@ class Outbox:
 
     def read(self, key: str) -> DeadLetter | None:
         """Return a row, ``None`` when there is none that makes sense."""
-        text = self._store.get(key)
-        if text is None:
-            return None
-        try:
-            row = json.loads(text)
-            if row["v"] == SCHEMA_VERSION:
-                return _letter(row)
-            self._warn(f"ignoring {key}: it was written by another version")
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
-            self._warn(f"ignoring {key}: its content is not a dead letter")
-        return None
+        return read_row(self._store, key, SCHEMA_VERSION, _letter, "a dead letter", self._warn)
 
     def save(self, key: str, letter: DeadLetter) -> None:
         """Write a row."""

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from airflow_cloudact_notify.core.silences import SilenceConfig
-from airflow_cloudact_notify.core.state.store import PREFIX, StateStore, short_hash
+from airflow_cloudact_notify.core.state.store import PREFIX, StateStore, read_row, short_hash
 
 SCHEMA_VERSION = 1
 SILENCES = f"{PREFIX}:control:silences"
@@ -27,18 +27,8 @@ class Silences:
 
     def load(self) -> dict[str, SilenceConfig]:
         """Return the silences by their ids; what makes no sense silences nothing."""
-        text = self._store.get(SILENCES)
-        if text is None:
-            return {}
-        try:
-            row = json.loads(text)
-            entries = row["silences"] if row["v"] == SCHEMA_VERSION else None
-            if isinstance(entries, list):
-                return self._understood(entries)
-            self._warn(f"ignoring {SILENCES}: it was written by another version")
-        except (ValueError, TypeError, KeyError, RecursionError):
-            self._warn(f"ignoring {SILENCES}: it does not hold silences")
-        return {}
+        row = read_row(self._store, SILENCES, SCHEMA_VERSION, self._understood, "silences", self._warn)
+        return row or {}
 
     def add(self, silence: SilenceConfig) -> str:
         """Keep a silence and return its id."""
@@ -60,8 +50,10 @@ class Silences:
         self.remove(over)
         return len(over)
 
-    def _understood(self, entries: list[Any]) -> dict[str, SilenceConfig]:
-        silences = {}
+    def _understood(self, row: dict[str, Any]) -> dict[str, SilenceConfig]:
+        silences, entries = {}, row["silences"]
+        if not isinstance(entries, list):
+            raise TypeError("silences is no list")
         for number, entry in enumerate(entries, 1):
             try:
                 silence = SilenceConfig.model_validate(entry)

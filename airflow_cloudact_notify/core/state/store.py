@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import re
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from airflow_cloudact_notify.core.budget import Caller
 from airflow_cloudact_notify.core.errors import OutOfTimeError, StateUnavailable
@@ -65,6 +66,35 @@ def row_key(kind: str, *parts: str) -> str:
     """
     key = ":".join((PREFIX, kind, *map(_safe, parts)))
     return key if len(key) <= MAX_KEY else f"{key[: MAX_KEY - 33]}~{_digest(key)}"
+
+
+def read_row(
+    store: StateStore,
+    key: str,
+    version: int,
+    understood: Callable[[dict[str, Any]], T],
+    what: str,
+    warn: Callable[[str], Any],
+) -> T | None:
+    """Return what a row holds, ``None`` when there is none that makes sense.
+
+    :param version: that of the rows that are understood.
+    :param understood: makes something of such a row; for nonsense it may raise what looking into it raises.
+    :param what: what the row should hold, for the warning.
+    :param warn: takes a sentence for a person when a row cannot be understood.
+    :raises StateUnavailable: when the store does not answer.
+    """
+    text = store.get(key)
+    if text is None:
+        return None
+    try:
+        row = json.loads(text)
+        if row["v"] == version:
+            return understood(row)
+        warn(f"ignoring {key}: it was written by another version")
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+        warn(f"ignoring {key}: its content is not {what}")
+    return None
 
 
 def _safe(part: str) -> str:

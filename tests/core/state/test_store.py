@@ -10,6 +10,7 @@ from airflow_cloudact_notify.core.state.store import (
     BoundedStateStore,
     MemoryStateStore,
     StateStore,
+    read_row,
     row_key,
 )
 
@@ -136,3 +137,26 @@ def test_a_bounded_store_passes_on_what_the_inner_one_says() -> None:
     assert store.keys("") == ["a"]
     store.delete("a")
     assert inner.keys("") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "read", "warnings"),
+    [
+        pytest.param(None, None, [], id="none, or one that was just deleted"),
+        pytest.param('{"v": 2, "name": "a"}', "a", [], id="a row"),
+        pytest.param(
+            '{"v": 1, "name": "a"}', None, ["it was written by another version"], id="another version"
+        ),
+        pytest.param('{"v": 2}', None, ["its content is not a name"], id="something is missing"),
+        pytest.param("[]", None, ["its content is not a name"], id="another shape"),
+        pytest.param("[" * 9999, None, ["its content is not a name"], id="nested too deeply"),
+    ],
+)
+def test_a_row_that_makes_no_sense_is_none_and_is_warned_of(
+    text: str | None, read: str | None, warnings: list[str]
+) -> None:
+    store, warned = MemoryStateStore(), list[str]()
+    if text is not None:
+        store.put("key", text)
+    assert read_row(store, "key", 2, lambda row: str(row["name"]), "a name", warned.append) == read
+    assert warned == [f"ignoring key: {warning}" for warning in warnings]
