@@ -22,7 +22,7 @@ def check_destinations(
     config = documents.validate(document, source)
     if not config.enabled_destinations():
         return False, f"{source} names neither a mail server nor a webhook"
-    settings = ProviderSettings(config.timeout_seconds, allowed_webhook_hosts)
+    settings = ProviderSettings(allowed_webhook_hosts)
     works, words = True, []
     for name in config.enabled_destinations():
         section = config.destination(name)

@@ -151,7 +151,7 @@ class Checkup:
                 return  # what completes it is not among the files
             config = documents.validate(documents.merge(document, self._root), file.name)
         identity: Document = (self._root.get("email") or {}) if is_tenants else {}
-        settings = ProviderSettings(config.timeout_seconds, self._allowed_webhook_hosts)
+        settings = ProviderSettings(self._allowed_webhook_hosts)
         for name in config.enabled_destinations():
             section = config.destination(name)
             if section.conn_id:

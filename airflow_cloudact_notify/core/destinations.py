@@ -98,7 +98,7 @@ class Destinations:
             return resolved.providers[name]
         config = resolved.config
         section = config.destination(name)
-        settings = ProviderSettings(config.timeout_seconds, self._allowed_webhook_hosts, config.style)
+        settings = ProviderSettings(self._allowed_webhook_hosts, config.style)
         made = self._made.get((resolved.source, name))
         if made and (made.section, made.settings) != (section, settings):
             made = None

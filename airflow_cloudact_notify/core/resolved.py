@@ -51,7 +51,7 @@ def make_ready(
     allowed_webhook_hosts: frozenset[str],
 ) -> ResolvedConfig:
     """Make the destinations ready, and switch off those that cannot work."""
-    settings = ProviderSettings(config.timeout_seconds, allowed_webhook_hosts, config.style)
+    settings = ProviderSettings(allowed_webhook_hosts, config.style)
     providers, broken = {}, dict(broken)
     for name in config.enabled_destinations():
         section = config.destination(name)

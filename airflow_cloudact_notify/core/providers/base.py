@@ -57,12 +57,10 @@ def _secrets(model: BaseModel) -> Iterator[str]:
 class ProviderSettings:
     """What applies to every provider of a tenant, whatever its kind.
 
-    :param timeout_seconds: longest wait on a socket.
     :param allowed_webhook_hosts: ``host`` or ``host:port`` entries a webhook may name beside the vendor's own.
     :param style: how messages read.
     """
 
-    timeout_seconds: float = 30.0
     allowed_webhook_hosts: frozenset[str] = frozenset()
     style: Style = field(default_factory=Style)
 
