@@ -7,11 +7,12 @@ import threading
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, SecretStr, model_validator
+from pydantic import SecretStr, model_validator
 
 from airflow_cloudact_notify.core import http
 from airflow_cloudact_notify.core.enums import FailureReason
 from airflow_cloudact_notify.core.errors import DeliveryError
+from airflow_cloudact_notify.core.section import Section
 
 TOKEN_TIMEOUT = 10.0
 """Seconds to wait for a token server."""
@@ -20,15 +21,11 @@ MICROSOFT = "https://login.microsoftonline.com"
 GOOGLE_TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 - a place, not a secret
 
 
-class OAuth2Config(BaseModel):
+class OAuth2Config(Section):
     """How to log in to a mail server by OAuth 2.0. The keys are those of the official ``smtp`` connection's extras.
 
     A token; or Microsoft's client credentials; or, with ``refresh_token``, Google's.
     """
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", str_strip_whitespace=True, hide_input_in_errors=True
-    )
 
     access_token: SecretStr | None = None
     """A token as it is: good for an hour or so."""

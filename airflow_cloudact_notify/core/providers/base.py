@@ -8,19 +8,16 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import ClassVar, Generic, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, SecretStr, model_validator
+from pydantic import BaseModel, SecretStr, model_validator
 
 from airflow_cloudact_notify.core.branding import Style
 from airflow_cloudact_notify.core.errors import ConfigProblem, ConfigurationError
 from airflow_cloudact_notify.core.message import NotificationMessage
+from airflow_cloudact_notify.core.section import Section
 
 
-class DestinationConfig(BaseModel):
+class DestinationConfig(Section):
     """A destination's section of a configuration file."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", str_strip_whitespace=True, hide_input_in_errors=True
-    )
 
     SERVER_KEYS: ClassVar[frozenset[str]]
     """The server and its credentials: one unit, never mixed from two sources."""
