@@ -28,15 +28,13 @@ from airflow_cloudact_notify.core.masking import mask
 from airflow_cloudact_notify.core.message import NotificationMessage
 from airflow_cloudact_notify.core.providers.base import (
     NO_PARTS,
-    BaseNotificationProvider,
     Parts,
+    Provider,
     Receipt,
 )
 from airflow_cloudact_notify.core.report import DeliveryResult
 
 log = logging.getLogger(__name__)
-
-Provider = BaseNotificationProvider[Any, Any]
 
 SHORTEST_ATTEMPT = 0.5
 """Seconds below which it is not worth starting another attempt."""

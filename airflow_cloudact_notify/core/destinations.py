@@ -18,14 +18,12 @@ from airflow_cloudact_notify.core.errors import (
 )
 from airflow_cloudact_notify.core.providers import PROVIDERS
 from airflow_cloudact_notify.core.providers.base import (
-    BaseNotificationProvider,
     DestinationConfig,
+    Provider,
     ProviderSettings,
 )
 from airflow_cloudact_notify.core.report import DeliveryResult, failed
 from airflow_cloudact_notify.core.resolved import ResolvedConfig
-
-Provider = BaseNotificationProvider[Any, Any]
 
 ConnectionReader = Callable[[str, NotificationProvider], Mapping[str, Any]]
 """Takes a connection's id and the kind of destination; returns keys of its section.

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Self
 
 from airflow_cloudact_notify.core.config import NotificationConfig
 from airflow_cloudact_notify.core.enums import NotificationProvider
 from airflow_cloudact_notify.core.errors import ConfigProblem, ConfigurationError
 from airflow_cloudact_notify.core.providers import PROVIDERS
-from airflow_cloudact_notify.core.providers.base import BaseNotificationProvider, ProviderSettings
-
-Provider = BaseNotificationProvider[Any, Any]
+from airflow_cloudact_notify.core.providers.base import Provider, ProviderSettings
 
 
 @dataclass(frozen=True, slots=True)

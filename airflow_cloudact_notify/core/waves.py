@@ -11,13 +11,13 @@ from airflow_cloudact_notify.core.config import EventTriggerConfig
 from airflow_cloudact_notify.core.config_store import ConfigStore
 from airflow_cloudact_notify.core.custom.templates import CustomParts, custom_parts
 from airflow_cloudact_notify.core.delivery import Delivery, Terms
-from airflow_cloudact_notify.core.destinations import Destinations, Provider
+from airflow_cloudact_notify.core.destinations import Destinations
 from airflow_cloudact_notify.core.enums import FailureReason, NotificationProvider
 from airflow_cloudact_notify.core.errors import ConfigurationError
 from airflow_cloudact_notify.core.health import HealthBook, Owner
 from airflow_cloudact_notify.core.message import NotificationMessage
 from airflow_cloudact_notify.core.policy import Plan
-from airflow_cloudact_notify.core.providers.base import DestinationConfig
+from airflow_cloudact_notify.core.providers.base import DestinationConfig, Provider
 from airflow_cloudact_notify.core.report import DeliveryResult, failed
 from airflow_cloudact_notify.core.resolved import ResolvedConfig
 from airflow_cloudact_notify.core.texts import cut

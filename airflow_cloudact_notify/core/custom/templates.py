@@ -19,7 +19,7 @@ from airflow_cloudact_notify.core.errors import ConfigurationError, CustomTempla
 from airflow_cloudact_notify.core.files import Files
 from airflow_cloudact_notify.core.masking import mask
 from airflow_cloudact_notify.core.message import MessageKind, NotificationMessage
-from airflow_cloudact_notify.core.providers.base import BaseNotificationProvider, Parts
+from airflow_cloudact_notify.core.providers.base import Parts, Provider
 from airflow_cloudact_notify.core.root import ROOT_FOLDER
 from airflow_cloudact_notify.core.texts import one_line, readable
 
@@ -92,7 +92,7 @@ def choice(message: NotificationMessage, trigger: EventTriggerConfig | None) -> 
 def custom_parts(
     message: NotificationMessage,
     trigger: EventTriggerConfig | None,
-    providers: Mapping[NotificationProvider, BaseNotificationProvider[Any, Any]],
+    providers: Mapping[NotificationProvider, Provider],
     files: Files,
     budget: Budget,
     style: Style | None = None,

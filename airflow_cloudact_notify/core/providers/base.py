@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import ClassVar, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from pydantic import BaseModel, SecretStr, model_validator
 
@@ -137,3 +137,7 @@ class BaseNotificationProvider(ABC, Generic[ConfigT, PayloadT]):
 
         :raises DeliveryError: when it would not work.
         """
+
+
+Provider = BaseNotificationProvider[Any, Any]
+"""A destination of whatever kind."""
