@@ -13,6 +13,7 @@ from airflow_cloudact_notify.bridge.lifecycle import DATA_QUALITY, MEANINGS, RAT
 from airflow_cloudact_notify.core.enums import Lifecycle
 from airflow_cloudact_notify.core.errors import DataQualityError
 from airflow_cloudact_notify.core.masking import MAX_TEXT, mask
+from airflow_cloudact_notify.core.texts import CUT
 
 MAX_FRAMES = 8
 """Calls of each traceback that are shown, the innermost."""
@@ -92,7 +93,7 @@ def traceback_tail(exception: BaseException) -> str:
     text = "\n".join(lines[-MAX_TRACEBACK_LINES:])
     is_cut = len(lines) > MAX_TRACEBACK_LINES or len(text) > MAX_TRACEBACK
     is_cut = is_cut or any(_frames(error) > MAX_FRAMES for error in _chain(exception))
-    return f"… (cut)\n{text[-MAX_TRACEBACK:]}" if is_cut else text
+    return f"{CUT}\n{text[-MAX_TRACEBACK:]}" if is_cut else text
 
 
 def _first_of_its_own(whole: TracebackType | None) -> TracebackType | None:

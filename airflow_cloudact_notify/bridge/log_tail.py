@@ -18,6 +18,7 @@ from airflow.providers.common.compat.sdk import conf
 
 from airflow_cloudact_notify.bridge.masking import masked
 from airflow_cloudact_notify.core.masking import mask
+from airflow_cloudact_notify.core.texts import CUT
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +27,6 @@ MAX_BYTES = 2_500
 WINDOW = 65_536
 """Bytes of the file that are read, and searched for secrets: one may begin before the lines that are told."""
 MAX_LINE = 500
-CUT = "… (cut)"
 
 
 def log_tail(ti: Any, lines: int) -> str:

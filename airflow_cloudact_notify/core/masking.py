@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from airflow_cloudact_notify.core.texts import CUT
+
 MASK = "***"
 MAX_TEXT = 100_000
 """Characters of one text that are kept; what follows is cut, visibly."""
@@ -22,7 +24,6 @@ MAX_DATA = 300_000
 """Characters of all texts of one piece of data that are kept, and looked through for secrets: the budget of a callback
 does not bound what is computed."""
 MAX_DEPTH = 5
-CUT = "… (cut)"
 _MARGIN = 2_000
 """Characters before a cut that are not shown: a secret that reaches over the cut is not recognised."""
 
