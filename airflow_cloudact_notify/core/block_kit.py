@@ -22,7 +22,6 @@ MAX_FIELDS = 10
 MAX_BUTTONS = 25
 MAX_BUTTON_TEXT = 75
 MAX_URL = 3000
-MAX_BLOCKS = 50
 # https://docs.slack.dev/reference/methods/chat.postMessage - "keep it below 4,000 characters"
 MAX_TEXT = 4000
 

@@ -26,7 +26,7 @@ from airflow_cloudact_notify.core.resolved import ResolvedConfig
 from airflow_cloudact_notify.core.service import NotificationService
 from airflow_cloudact_notify.core.state.control import Control
 from airflow_cloudact_notify.core.state.health import Health, HealthRows
-from airflow_cloudact_notify.core.state.outbox import DeadLetter, Miss, Outbox, tenant_of
+from airflow_cloudact_notify.core.state.outbox import DeadLetter, Miss, Outbox
 from airflow_cloudact_notify.core.state.store import StateStore
 from airflow_cloudact_notify.core.texts import cut
 from airflow_cloudact_notify.core.times import Times
@@ -51,14 +51,13 @@ class Replayed:
     lost: int = 0
 
 
-def letters(service: NotificationService, tenant_id: str | None = None) -> list[tuple[str, DeadLetter]]:
-    """Return dead letters with their keys, the oldest first; of one tenant when it is named.
+def letters(service: NotificationService) -> list[tuple[str, DeadLetter]]:
+    """Return dead letters with their keys, the oldest first.
 
     :raises StateUnavailable: when the state does not answer.
     """
     outbox = _outbox(service.state)
-    keys = [key for key in outbox.listed() if tenant_id is None or tenant_of(key) == tenant_id]
-    return [(key, letter) for key in keys if (letter := outbox.read(key))]
+    return [(key, letter) for key in outbox.listed() if (letter := outbox.read(key))]
 
 
 def find(service: NotificationService, key: str) -> tuple[str, DeadLetter] | None:
