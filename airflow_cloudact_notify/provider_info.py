@@ -127,7 +127,7 @@ _OPTIONS = {
     ),
     "preload": _option(
         "Whether a process of Airflow imports the engine before it forks its first other one, so that the tasks "
-        "forked from it need not. Switch it off on pods that run one task each, unless most tasks notify.",
+        "forked from it need not. One that was started for one task, on a pod of its own say, does without.",
         "boolean",
         "True",
     ),

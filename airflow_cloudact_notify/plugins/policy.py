@@ -39,6 +39,8 @@ _DAG_STARTED = "dag.started"
 _RUN_STARTED = "run_started"
 # Airflow runs no process for an EmptyOperator, unless it has one of these.
 _NEED_A_PROCESS = ("on_execute_callback", "on_success_callback")
+_RUNS_ONE_TASK = "airflow.sdk.execution_time.execute_workload"
+"""What is started on a pod or in a container of a task's own, by KubernetesExecutor say."""
 
 
 class Attached:
@@ -158,12 +160,18 @@ def preload_if_asked() -> None:
     try:
         from airflow.configuration import conf
 
-        if conf.getboolean("cloudact_notify", "preload", fallback=True):
+        if not _runs_one_task() and conf.getboolean("cloudact_notify", "preload", fallback=True):
             from airflow_cloudact_notify.plugins.preload import preload
 
             preload()
     except Exception:
         log.exception("[cloudact_notify] preload did not work; everything else does")
+
+
+def _runs_one_task() -> bool:
+    """Whether this process was started for one task: what it imported ahead, none of its forks would share."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return getattr(spec, "name", None) == _RUNS_ONE_TASK
 
 
 # A process that forks no other, as most of the command line's, pays nothing.

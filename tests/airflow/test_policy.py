@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import subprocess
 import sys
 import textwrap
+import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -718,6 +720,36 @@ def test_the_engine_is_imported_before_airflow_forks_unless_the_option_is_off(pr
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == f"False False {in_the_fork}"
+
+
+def test_a_process_that_was_started_for_one_task_imports_nothing_ahead():
+    of_one = {"token": "t", "dag_rel_path": "a.py", "bundle_info": {"name": "dags-folder"}, "log_path": None}
+    ti = {
+        "task_id": "t",
+        "dag_id": "d",
+        "run_id": "r",
+        "try_number": 1,
+        "pool_slots": 1,
+        "priority_weight": 1,
+    }
+    ti |= {"id": str(uuid.uuid4()), "dag_version_id": str(uuid.uuid4())}
+    workload = json.dumps({**of_one, "ti": ti, "type": "ExecuteTask"})
+    nobody = {
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": "http://127.0.0.1:9/execution/",
+        "AIRFLOW__WORKERS__EXECUTION_API_RETRIES": "1",
+    }
+    command = ("-m", "airflow.sdk.execution_time.execute_workload", "--json-string", workload)
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", *command],
+        env={**os.environ, **nobody},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "Executing workload" in done.stdout, done.stderr[-2_000:]
+    assert "airflow.sdk.execution_time.supervisor" in done.stderr
+    assert "airflow_cloudact_notify.core.service" not in done.stderr
 
 
 def test_a_preload_that_fails_is_logged_and_airflow_goes_on():
