@@ -13,7 +13,7 @@ from airflow_cloudact_notify.core import claims
 from airflow_cloudact_notify.core.errors import CloudActNotifyError
 from airflow_cloudact_notify.core.message import NotificationMessage
 from airflow_cloudact_notify.core.state.cooldowns import Cooldown, Cooldowns
-from airflow_cloudact_notify.core.state.store import PREFIX, StateStore
+from airflow_cloudact_notify.core.state.store import StateStore
 from airflow_cloudact_notify.core.times import duration
 
 
@@ -73,7 +73,7 @@ def clear(arguments: argparse.Namespace) -> int:
 
 def _rows(state: StateStore) -> Iterator[_Row]:
     cooldowns = Cooldowns(state, output.complain)
-    for key in sorted(state.keys(f"{PREFIX}:cooldown:")):
+    for key in sorted(cooldowns.listed()):
         row = cooldowns.load(key)
         about = row.told or (row.claim.message if row.claim else None)
         if about is not None:

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 from airflow_cloudact_notify.cli import output, place
 from airflow_cloudact_notify.core.state.outages import Outage, OutageRows
-from airflow_cloudact_notify.core.state.store import PREFIX
 from airflow_cloudact_notify.core.times import duration
 
 
@@ -16,7 +15,7 @@ def show(arguments: argparse.Namespace) -> int:
     """List what has failed and not recovered yet."""
     state, now = place.airflow_service().state, time.time()
     rows = OutageRows(state, output.complain)
-    found = [outage for key in sorted(state.keys(f"{PREFIX}:outage:")) if (outage := rows.read(key))]
+    found = [outage for key in sorted(rows.listed()) if (outage := rows.read(key))]
     found = [outage for outage in found if arguments.tenant in (None, outage.tenant_id or "-")]
     if arguments.format == "json":
         output.say_json([_dict(outage) for outage in found])

@@ -21,7 +21,7 @@ from airflow_cloudact_notify.core.state.cooldowns import Cooldown, Cooldowns
 from airflow_cloudact_notify.core.state.held import LATE_SECONDS, HeldReports, Tally, parsed
 from airflow_cloudact_notify.core.state.outages import OutageRows
 from airflow_cloudact_notify.core.state.sends import hour_of
-from airflow_cloudact_notify.core.state.store import PREFIX, StateStore, short_hash
+from airflow_cloudact_notify.core.state.store import StateStore, short_hash
 from airflow_cloudact_notify.core.summaries import digest_of, overview_of
 from airflow_cloudact_notify.core.times import Times
 
@@ -94,19 +94,13 @@ def send(
     return [name for name, result in report.items() if result]
 
 
-def held_groups(state: StateStore) -> Iterator[list[str]]:
-    """Return the keys of held reports, the oldest first, those of one cooldown together."""
-    for _, keys in groupby(sorted(state.keys(f"{PREFIX}:held:")), lambda key: key.rpartition(":")[0]):
-        yield list(keys)
-
-
 def forget(state: StateStore, held: list[str], told: Iterable[NotificationProvider] = ()) -> None:
     """Delete held rows; the outages that they tell of remember their runs, and who was told."""
     if not held:
         return
     said, alerted = [parsed(key) for key in held], {str(name) for name in told}
     rows = OutageRows(state, log.warning)
-    for key in state.keys(f"{PREFIX}:outage:"):
+    for key in rows.listed():
         own = [about for about in said if about.mark == short_hash(key)]
         if own and (outage := rows.read(key)):
             failed = tuple(dict.fromkeys((*outage.failed, *(about.run for about in own))))
@@ -127,7 +121,7 @@ def _times(service: NotificationService, tenant_id: str | None) -> Times:
 
 def _waiting(state: StateStore, now: float) -> Iterator[_Waiting]:
     """Return what waits, without what later messages have counted: that is deleted."""
-    for keys in held_groups(state):
+    for keys in HeldReports(state).groups():
         about = _readable(state, keys)
         if about is None:
             continue  # rows of another version, or nonsense: they are deleted when they are old

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from airflow_cloudact_notify.core import claims
-from airflow_cloudact_notify.core.digests import forget, held_groups, is_live, send, send_digests
+from airflow_cloudact_notify.core.digests import forget, is_live, send, send_digests
 from airflow_cloudact_notify.core.enums import Lifecycle, NotificationEvent
 from airflow_cloudact_notify.core.gates import GATES
 from airflow_cloudact_notify.core.message import MessageKind, NotificationMessage
@@ -20,12 +20,12 @@ from airflow_cloudact_notify.core.replays import replay_due
 from airflow_cloudact_notify.core.service import NotificationService
 from airflow_cloudact_notify.core.state.control import Control
 from airflow_cloudact_notify.core.state.cooldowns import Cooldown, Cooldowns
-from airflow_cloudact_notify.core.state.held import MANY, HeldKey, parsed
+from airflow_cloudact_notify.core.state.held import MANY, HeldKey, HeldReports, parsed
 from airflow_cloudact_notify.core.state.incidents import Incidents
 from airflow_cloudact_notify.core.state.outages import Outage, OutageRows
 from airflow_cloudact_notify.core.state.sends import Sends
 from airflow_cloudact_notify.core.state.silences import Silences
-from airflow_cloudact_notify.core.state.store import PREFIX, StateStore
+from airflow_cloudact_notify.core.state.store import StateStore
 
 log = logging.getLogger(__name__)
 
@@ -116,16 +116,17 @@ def _prune(state: StateStore, cooldowns: Mapping[str, Cooldown], now: float) -> 
     again = Cooldowns(state, log.warning)
     over = [key for key, row in cooldowns.items() if _is_over(row, now) and _is_over(again.load(key), now)]
     old: list[str] = []
-    for key in state.keys(f"{PREFIX}:outage:"):
-        outage = OutageRows(state, log.warning).read(key)
+    outages, incidents = OutageRows(state, log.warning), Incidents(state, log.warning)
+    for key in outages.listed():
+        outage = outages.read(key)
         if outage is None or now - outage.told_at > OUTAGE_SECONDS:
             old.append(key)
-    for key in state.keys(f"{PREFIX}:incident:"):
-        incident = Incidents(state, log.warning).read(key)
+    for key in incidents.listed():
+        incident = incidents.read(key)
         if incident is None or now - incident.written_at > MEMORY_SECONDS:
             old.append(key)
     surplus: list[str] = []
-    for keys in held_groups(state):
+    for keys in HeldReports(state).groups():
         # The first one stays: it says since when.
         surplus += keys[1 : len(keys) - MANY + 1] if len(keys) > MANY else []
         surplus += [key for key in keys if _is_old(parsed(key), now) and key not in surplus]
@@ -151,12 +152,12 @@ def _is_over(row: Cooldown, now: float) -> bool:
 
 def _cooldowns(state: StateStore) -> Iterator[tuple[str, Cooldown]]:
     cooldowns = Cooldowns(state, log.warning)
-    for key in state.keys(f"{PREFIX}:cooldown:"):
+    for key in cooldowns.listed():
         yield key, cooldowns.load(key)
 
 
 def _outages(state: StateStore) -> Iterator[Outage]:
     rows = OutageRows(state, log.warning)
-    for key in state.keys(f"{PREFIX}:outage:"):
+    for key in rows.listed():
         if (outage := rows.read(key)) is not None:
             yield outage

@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow_cloudact_notify.core.enums import NotificationSeverity
 from airflow_cloudact_notify.core.message import NotificationMessage
-from airflow_cloudact_notify.core.state.store import StateStore, read_row
+from airflow_cloudact_notify.core.state.store import PREFIX, StateStore, read_row
 
 SCHEMA_VERSION = 2
 
@@ -59,6 +59,10 @@ class Cooldowns:
         """Return a row, an empty one when there is none that makes sense."""
         row = read_row(self._store, key, SCHEMA_VERSION, _cooldown, "a cooldown", self._warn)
         return row or Cooldown()
+
+    def listed(self) -> list[str]:
+        """Return the keys of all rows."""
+        return self._store.keys(f"{PREFIX}:cooldown:")
 
     def save(self, key: str, cooldown: Cooldown) -> None:
         """Write a row."""

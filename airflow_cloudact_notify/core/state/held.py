@@ -8,11 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 from airflow_cloudact_notify.core.enums import SuppressionReason
 from airflow_cloudact_notify.core.message import NotificationMessage
-from airflow_cloudact_notify.core.state.store import ROOT, StateStore, row_key, short_hash
+from airflow_cloudact_notify.core.state.store import PREFIX, ROOT, StateStore, row_key, short_hash
 
 SCHEMA_VERSION = 1
 _KEPT = {
@@ -133,6 +135,13 @@ class HeldReports:
     def keys(self, cooldown_key: str, tenant_id: str | None) -> list[str]:
         """Return the rows' keys, the oldest first."""
         return sorted(key for key in self._store.keys(held_prefix(cooldown_key, tenant_id)) if parsed(key).at)
+
+    def groups(self) -> Iterator[list[str]]:
+        """Yield the keys of all rows, the oldest first, those of one cooldown together."""
+        for _, keys in groupby(
+            sorted(self._store.keys(f"{PREFIX}:held:")), lambda key: key.rpartition(":")[0]
+        ):
+            yield list(keys)
 
     def delete(self, key: str) -> None:
         """Forget a row."""

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from airflow_cloudact_notify.core.message import NotificationMessage
-from airflow_cloudact_notify.core.state.store import StateStore, read_row, scope_key, short_hash
+from airflow_cloudact_notify.core.state.store import PREFIX, StateStore, read_row, scope_key, short_hash
 
 SCHEMA_VERSION = 2
 MAX_ENTRIES = 50
@@ -87,6 +87,10 @@ class Incidents:
     def read(self, key: str) -> Incident | None:
         """Return a row, ``None`` when there is none that makes sense."""
         return read_row(self._store, key, SCHEMA_VERSION, _incident, "an incident", self._warn)
+
+    def listed(self) -> list[str]:
+        """Return the keys of all rows."""
+        return self._store.keys(f"{PREFIX}:incident:")
 
     def keep(
         self,

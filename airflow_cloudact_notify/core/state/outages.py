@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from airflow_cloudact_notify.core.state.store import StateStore, read_row, scope_key, short_hash
+from airflow_cloudact_notify.core.state.store import PREFIX, StateStore, read_row, scope_key, short_hash
 
 SCHEMA_VERSION = 1
 MAX_RUNS = 1000
@@ -67,6 +67,10 @@ class OutageRows:
     def read(self, key: str) -> Outage | None:
         """Return a row, ``None`` when there is none that makes sense."""
         return read_row(self._store, key, SCHEMA_VERSION, _outage, "an outage", self._warn)
+
+    def listed(self) -> list[str]:
+        """Return the keys of all rows."""
+        return self._store.keys(f"{PREFIX}:outage:")
 
     def save(self, outage: Outage) -> None:
         """Write a row."""
