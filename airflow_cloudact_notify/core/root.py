@@ -66,7 +66,7 @@ class Root:
         self._env = env
         self._clock = clock
         self._seen: dict[str, tuple[float, Document | None]] = {}
-        self._last_good_file: RootSettings | None = None
+        self._last_good: tuple[bytes | None, RootSettings] | None = None
 
     def settings(self, call: Caller) -> RootSettings:
         """Return the file over the layers, each only if it is enabled; one that cannot be read is skipped."""
@@ -86,16 +86,19 @@ class Root:
 
     def file(self, call: Caller) -> RootSettings:
         """Return the root's file as it is, else its last good version, else nothing."""
-        name = self._files.name(ROOT_FILE)
+        name, last = self._files.name(ROOT_FILE), self._last_good
         try:
             content = self._files.read(ROOT_FILE, call).content
+            # The very same bytes until the file changes: of many tenants, each asks for it.
+            if last and last[0] is content:
+                return last[1]
             settings = RootSettings({}, name) if content is None else self._parsed(content, name)
         except ConfigurationError as error:
-            last = self._last_good_file
             if last is None:
                 return RootSettings({}, name, problems=error.problems)
-            return replace(last, source=f"{last.source}, last good version", problems=error.problems)
-        self._last_good_file = settings
+            source = f"{last[1].source}, last good version"
+            return replace(last[1], source=source, problems=error.problems)
+        self._last_good = (content, settings)
         return settings
 
     def layers(self, call: Caller) -> Iterator[tuple[str, Document]]:
