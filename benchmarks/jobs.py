@@ -206,13 +206,14 @@ def lookup(folder: str, tenants: int, count: int) -> dict[str, float]:
 
 
 def validate(folder: str, tenants: int) -> dict[str, float]:
-    """Read and check every tenant's file, in seconds."""
-    from airflow_cloudact_notify.core.config_store import ConfigStore
+    """Do what ``cloudact-notify validate`` does with every tenant's file and the root's, in seconds."""
+    from airflow_cloudact_notify.core.checkup import Checkup
 
-    store = ConfigStore(folder, allowed_webhook_hosts=frozenset({LOOPBACK}))
     began = time.perf_counter()
-    for number in range(tenants):
-        resolved = store.resolve(f"tenant_{number}")
-        assert resolved.providers
-        assert not resolved.problems
-    return {"s": time.perf_counter() - began}
+    checkup = Checkup(Path(folder), allowed_webhook_hosts=frozenset({LOOPBACK}))
+    files = list(checkup.files())
+    mistakes = [found for file in files for found in checkup.findings(file) if not found.is_warning]
+    took = time.perf_counter() - began
+    assert not mistakes, mistakes[0]
+    assert len(files) == tenants + 1
+    return {"s": took}

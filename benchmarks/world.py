@@ -119,9 +119,11 @@ def _write(file: Path, document: Mapping[str, Any]) -> None:
 
 
 def tenants(folder: Path, count: int, servers: Servers) -> str:
-    """Write the files of so many tenants, and return the folder."""
+    """Write the files of so many tenants, and a root's that says as much, and return the folder."""
+    usual = tenant_file("usual", servers)
     for number in range(count):
         name = f"tenant_{number}"
-        _write(folder / name / "notifications.json", tenant_file("usual", servers) | {"tenant_id": name})
-    _write(folder / "notifications" / "config.json", {"enabled": False})
+        _write(folder / name / "notifications.json", usual | {"tenant_id": name})
+    del usual["tenant_id"]
+    _write(folder / "notifications" / "config.json", usual)
     return str(folder)
