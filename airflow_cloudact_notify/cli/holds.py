@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from airflow_cloudact_notify.cli import output
+from airflow_cloudact_notify.cli import output, place
 from airflow_cloudact_notify.core import claims, policy
 from airflow_cloudact_notify.core import gates as doors
 from airflow_cloudact_notify.core.enums import SuppressionReason
@@ -26,7 +26,7 @@ def holds(
     """
     found = [*_by_configuration(service, message, plan, now)]
     try:
-        found += _by_state(service.state, message, plan, now)
+        found += _by_state(place.answering(service.state), message, plan, now)
         unknown = []
     except StateUnavailable as error:
         unknown = [{"reason": "not_known", "why": f"the state does not answer: {error}"}]

@@ -33,7 +33,8 @@ def run(command: Command, arguments: argparse.Namespace) -> int:
         return command.run(arguments)
     except StateUnavailable as error:
         why = " ".join(str(error).split())
-        print(f"cloudact-notify: This needs Airflow's metadata database: {why}", file=sys.stderr)  # noqa: T201
+        remedy = "Run it where 'airflow db check' succeeds; 'airflow db migrate' prepares a new database."
+        print(f"cloudact-notify: This needs Airflow's metadata database: {why}. {remedy}", file=sys.stderr)  # noqa: T201
         return CANNOT
     except CloudActNotifyError as error:
         print(f"cloudact-notify: {error}", file=sys.stderr)  # noqa: T201

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from airflow_cloudact_notify.core.errors import CloudActNotifyError, ConfigProblem, ConfigurationError
 from airflow_cloudact_notify.core.references import ReferenceRules
+from airflow_cloudact_notify.core.state.store import PREFIX, StateStore
 
 if TYPE_CHECKING:
     from airflow_cloudact_notify.core.service import NotificationService
@@ -110,10 +111,21 @@ def airflow_service() -> NotificationService:
     return service()
 
 
+def answering(state: StateStore) -> StateStore:
+    """Return the state if it answers: to Airflow, a Variable that its database cannot be asked for is not there.
+
+    :raises StateUnavailable: when it does not.
+    """
+    state.keys(f"{PREFIX}:control:")
+    return state
+
+
 def prepare_airflow() -> None:
     """Load Airflow, and keep its log off the output, which another program may read."""
     import airflow  # noqa: F401
 
+    # It tells of a database that does not answer, traceback and all, and then goes on: its commands say so themselves.
+    logging.getLogger("airflow.models.variable").setLevel(logging.CRITICAL)
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stdout:
             handler.setStream(sys.stderr)

@@ -68,7 +68,7 @@ def expire(arguments: argparse.Namespace) -> int:
 
 
 def _silences() -> Silences:
-    return Silences(place.airflow_service().state, output.complain)
+    return Silences(place.answering(place.airflow_service().state), output.complain)
 
 
 def _wanted(arguments: argparse.Namespace) -> SilenceConfig:
@@ -99,7 +99,7 @@ def _user_name() -> str:
 
 def _kept(service: NotificationService, arguments: argparse.Namespace) -> Iterator[tuple[str, SilenceConfig]]:
     if place.has_airflow(arguments):
-        yield from Silences(service.state, output.complain).load().items()
+        yield from Silences(place.answering(service.state), output.complain).load().items()
 
 
 def _of_files(

@@ -550,6 +550,28 @@ def test_without_a_database_it_says_so(tmp_path):
         )
 
 
+def test_what_cannot_be_read_is_not_taken_for_nothing(tmp_path):
+    (tmp_path / "configs/acme").mkdir(parents=True)
+    email = {"enabled": True, "smtp_host": "a.example", "from_email": "a@b.io", "to_emails": ["a@b.io"]}
+    (tmp_path / "configs/acme/notifications.json").write_text(json.dumps({"email": email}))
+
+    def ran(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "airflow_cloudact_notify.cli", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+            env={**os.environ, "AIRFLOW_HOME": str(tmp_path)},
+        )
+
+    listed = ran("silence", "list")
+    assert (listed.returncode, listed.stdout) == (2, "")
+    explained = ran("explain", "acme", "pipeline_failure", "--format", "json")
+    assert [held["reason"] for held in json.loads(explained.stdout)["held_back_by"]] == ["not_known"]
+    assert "Traceback" not in listed.stderr + explained.stderr
+
+
 def test_a_convention_that_fails_leaves_the_file_to_the_root(
     import_error, tell_all, told, answered, monkeypatch
 ):
