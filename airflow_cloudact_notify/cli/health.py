@@ -25,7 +25,7 @@ from airflow_cloudact_notify.core.errors import ConfigurationError, DeliveryErro
 from airflow_cloudact_notify.core.masking import mask
 from airflow_cloudact_notify.core.service import NotificationService
 from airflow_cloudact_notify.core.smtp import tls_context
-from airflow_cloudact_notify.core.tenant_ids import TENANT_FILE, is_tenant_id
+from airflow_cloudact_notify.core.tenant_ids import is_tenant_id, tenant_folders
 
 NETWORK_TIMEOUT = 10.0
 _PACKAGES = (
@@ -99,8 +99,7 @@ def files(arguments: argparse.Namespace) -> Iterator[Check]:
 
 def tenants_in(folder: Path) -> list[str | None]:
     """Return all tenants that have a file, after the root."""
-    names = sorted(file.parent.name for file in folder.glob(f"*/{TENANT_FILE}"))
-    return [None, *filter(is_tenant_id, names)]
+    return [None, *filter(is_tenant_id, tenant_folders(folder))]
 
 
 def network(service: NotificationService, tenants: list[str | None]) -> Iterator[Check]:

@@ -21,7 +21,7 @@ from airflow_cloudact_notify.core.providers import PROVIDERS
 from airflow_cloudact_notify.core.providers.base import ProviderSettings
 from airflow_cloudact_notify.core.references import ReferenceRules
 from airflow_cloudact_notify.core.root import ROOT_FILE
-from airflow_cloudact_notify.core.tenant_ids import TENANT_FILE, check_tenant_id
+from airflow_cloudact_notify.core.tenant_ids import TENANT_FILE, check_tenant_id, tenant_folders
 
 STAND_INS = (
     "value",
@@ -74,14 +74,15 @@ class Checkup:
         self._allowed_webhook_hosts = allowed_webhook_hosts
         self._env = env
         self._stand_ins = _StandIns(env or {})
-        self._tenants = {file.parent.name for file in folder.glob(f"*/{TENANT_FILE}")}
+        self._tenants = dict.fromkeys(tenant_folders(folder))
         self._root = self._read_root()
 
     def files(self) -> Iterator[Path]:
         """Yield the root's file, if there is one, and every tenant's."""
-        if (root := self._folder / ROOT_FILE).exists():
+        root = self._folder / ROOT_FILE
+        if root.exists() or root.is_symlink():
             yield root
-        for tenant_id in sorted(self._tenants):
+        for tenant_id in self._tenants:
             yield self._folder / tenant_id / TENANT_FILE
 
     def findings(self, file: Path) -> list[Finding]:
@@ -204,6 +205,10 @@ class _Anything(Mapping[str, str]):
 
 def _read(file: Path) -> bytes:
     content = Files(file.parent, is_remote=not isinstance(file, Path)).read(file.name).content
+    if content is None and file.is_symlink():
+        raise ConfigurationError(
+            ConfigProblem(str(file), "", "it is a link that leads nowhere", "Correct the link.")
+        )
     if content is None:
         raise ConfigurationError(ConfigProblem(str(file), "", "there is no such file", "Correct the path."))
     return content

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from airflow_cloudact_notify.core.errors import ConfigProblem, InvalidTenantIdError
 from airflow_cloudact_notify.core.root import ROOT_FOLDER
@@ -31,6 +32,32 @@ def check_tenant_id(tenant_id: str) -> str:
             "Use up to 64 letters, digits, '_' and '-', a letter or digit first, and not 'notifications'.",
         )
     )
+
+
+def tenant_folders(folder: Path) -> list[str]:
+    """Return the names of the folders that hold a tenant's file, in their order.
+
+    A file that cannot be read is there, too: behind a link that leads nowhere, or in a locked folder with a name for a
+    tenant.
+
+    :param folder: a ``pathlib``-like path.
+    """
+    if not isinstance(folder, Path):
+        return sorted(file.parent.name for file in folder.glob(f"*/{TENANT_FILE}"))
+    try:
+        return sorted(child.name for child in folder.iterdir() if _has_file(child))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _has_file(folder: Path) -> bool:
+    try:
+        (folder / TENANT_FILE).lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return is_tenant_id(folder.name)
+    return True
 
 
 def tenant_file(tenant_id: str) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import re
 import shutil
@@ -205,3 +206,32 @@ def test_a_hook_for_pre_commit_runs_it(bad, script):
     assert {Path(name).name for name in passed} == {"notifications.json", "config.json"}
     assert entry[0] == "cloudact-notify"
     assert script(*entry[1:], *passed).code == 1
+
+
+def test_a_file_that_cannot_be_read_is_not_passed_over(tmp_path, run):
+    for tenant in ("acme", "beta"):
+        (tmp_path / tenant).mkdir()
+    (tmp_path / "acme/notifications.json").symlink_to(tmp_path / "nowhere.json")
+    (tmp_path / "beta/notifications.json").symlink_to("notifications.json")
+    (tmp_path / "notifications").mkdir()
+    (tmp_path / "notifications/config.json").symlink_to("nowhere.json")
+    found = json.loads(run("validate", tmp_path, "--format", "json").out)["findings"]
+    assert [Path(each["file"]).parent.name for each in found] == ["notifications", "acme", "beta"]
+    assert ["leads nowhere" in each["reason"] for each in found] == [True, True, False]
+    assert {each["rule"] for each in found} == {"unreadable"}
+
+
+def test_a_locked_folder_is_not_passed_over_if_it_is_a_tenants(tmp_path, run, monkeypatch):
+    for name in ("acme", "lost+found"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "notifications.json").write_text("{")
+    as_root = Path.lstat
+
+    def locked(path: Path):
+        if path.parent.parent == tmp_path and path.name == "notifications.json":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return as_root(path)
+
+    monkeypatch.setattr(Path, "lstat", locked)
+    found = json.loads(run("validate", tmp_path, "--format", "json").out)["findings"]
+    assert [each["file"] for each in found] == [str(tmp_path / "acme/notifications.json")]
