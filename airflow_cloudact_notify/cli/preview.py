@@ -79,7 +79,7 @@ def _rendered(
     ready, unready = service.destinations.ready(
         [name for name in enabled if not wanted or name in wanted], resolved, call_directly
     )
-    problems = [*map(str, unready), *(f"{name}: {why}" for name, why in resolved.broken.items())]
+    problems = [*map(str, resolved.problems), *map(str, unready)]
     problems += [
         f"{name} is switched off in {resolved.source}"
         for name in dict.fromkeys(wanted)

@@ -89,13 +89,16 @@ class ConfigStore:
             # What cannot be read is there.
             return True
 
-    def content(self, tenant_id: str | None) -> tuple[str, bytes | None]:
-        """Return the full name of a tenant's file, the root's for ``None``, and what it holds if it is there.
+    def name(self, tenant_id: str | None) -> str:
+        """Return the full name of a tenant's file, the root's for ``None``."""
+        return self.files.name(_file(tenant_id))
 
-        :raises ConfigurationError: when it cannot be read, or the tenant id cannot be a folder's name.
+    def content(self, tenant_id: str | None) -> bytes | None:
+        """Return what a tenant's file holds, the root's for ``None``, if it is there.
+
+        :raises ConfigurationError: when it cannot be read.
         """
-        file = ROOT_FILE if tenant_id is None else tenant_file(check_tenant_id(tenant_id))
-        return self.files.name(file), self.files.read(file).content
+        return self.files.read(_file(tenant_id)).content
 
     def root_layers(self) -> Iterator[tuple[str, Document]]:
         """Yield the names and settings of what completes the root's file, the strongest first."""
@@ -218,6 +221,10 @@ class ConfigStore:
         silences = [*own.config.silences, *map(SilenceConfig.model_validate, of_root)]
         unique = list(dict.fromkeys(silences))
         return replace(own, config=own.config.model_copy(update={"silences": unique}))
+
+
+def _file(tenant_id: str | None) -> str:
+    return ROOT_FILE if tenant_id is None else tenant_file(check_tenant_id(tenant_id))
 
 
 def _email_of(settings: RootSettings) -> EmailConfig:

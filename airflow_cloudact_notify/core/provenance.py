@@ -87,10 +87,11 @@ def _is_own(configs: ConfigStore, tenant_id: str | None, resolved: ResolvedConfi
 
 def _file(configs: ConfigStore, tenant_id: str | None) -> tuple[str, Document | None]:
     """Return a file's name, and what is said in it, by its lines; ``None`` when it is missing or no use."""
-    name, content = configs.content(tenant_id)
-    if content is None:
-        return name, None
+    name = configs.name(tenant_id)
     try:
+        content = configs.content(tenant_id)
+        if content is None:
+            return name, None
         document = documents.parse(content, name)
     except ConfigurationError:
         return name, None

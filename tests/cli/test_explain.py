@@ -88,6 +88,14 @@ def test_a_file_that_is_off_or_wrong_says_so(folder, run):
     assert "Did you mean 'email'?" in wrong["problems"][0]
 
 
+def test_one_that_cannot_be_read_says_so(folder, run):
+    (folder.path / "beta/notifications.json").mkdir(parents=True)
+    found = explained(run, "beta", "pipeline_failure")
+    assert "cannot be used" in found["why"]
+    assert "cannot be read" in found["problems"][0]
+    assert found["told"] == {"email": "tells platform@example.com"}
+
+
 @pytest.mark.parametrize(
     ("event", "more", "reason"),
     [

@@ -85,6 +85,16 @@ def test_one_that_is_off_is_said(both, run):
     assert "slack is switched off" in ran.err
 
 
+def test_why_it_is_the_roots_message_is_said(both, run):
+    root = json.loads((both.path / "acme/notifications.json").read_text())
+    both.write(None, root | {"slack": {"enabled": False}})
+    both.write("acme", root | {"emial": {}})
+    ran = run("preview", "acme", "pipeline_failure", "-c", "configs")
+    assert ran.code == 1
+    assert "To: team@example.com" in ran.out
+    assert "Did you mean 'email'?" in ran.err
+
+
 def test_a_browser_is_asked_to_show_the_mail(run, monkeypatch, tmp_path):
     opened = []
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
