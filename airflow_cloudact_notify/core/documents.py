@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from airflow_cloudact_notify.core import references
+from airflow_cloudact_notify.core import positions, references
 from airflow_cloudact_notify.core.config import NotificationConfig, destinations
 from airflow_cloudact_notify.core.enums import NotificationProvider
 from airflow_cloudact_notify.core.errors import ConfigProblem, ConfigurationError
@@ -35,10 +35,15 @@ def parse(content: bytes, file: str) -> Document:
     if content.startswith(_BOMS):
         raise _refusal(file, "it starts with a byte-order mark", "Save it as UTF-8 without BOM.")
     try:
-        document = json.loads(content.decode("utf-8"), object_pairs_hook=_without_twins)
+        text = content.decode("utf-8")
+        document = json.loads(text, object_pairs_hook=_without_twins)
     except json.JSONDecodeError as error:
         raise _syntax_refusal(file, error) from None
-    except (ValueError, KeyError, RecursionError) as error:
+    except KeyError:
+        key, line = positions.twin(text)
+        reason = "the key stands twice in one object"
+        raise _refusal(file, reason, "Keep one of the two.", _printable(key), line=line) from None
+    except (ValueError, RecursionError) as error:
         raise _refusal(file, *_why_unreadable(error), line=_line(error, content)) from None
     if not isinstance(document, dict):
         raise _refusal(file, "it is not a JSON object", "Put the settings between { and }.")
@@ -47,13 +52,11 @@ def parse(content: bytes, file: str) -> Document:
     return document
 
 
-def _why_unreadable(error: Exception) -> tuple[str, ...]:
-    """Return reason, remedy, and the key where it is known."""
+def _why_unreadable(error: Exception) -> tuple[str, str]:
+    """Return reason and remedy."""
     match error:
         case UnicodeDecodeError():
             return f"byte {error.start} is not UTF-8", "Save it as UTF-8."
-        case KeyError():
-            return "the key stands twice in one object", "Keep one of the two.", _printable(error.args[0])
         case RecursionError():
             return "it is nested too deeply", "Keep to the documented keys."
     return "it holds a number that is too long", "Keep to the documented keys."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 _PART = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|\n|[^\s{}\[\],:"]+')
@@ -29,11 +30,26 @@ class _Container:
 def key_lines(text: str) -> dict[str, int]:
     """Return the line of every key and list item by its dotted path, ``event_triggers.0.event``, say.
 
-    A key that stands twice in one object has the line of its second place, also under its bare name.
-
     :param text: valid JSON.
     """
-    lines: dict[str, int] = {"": 1}
+    return {"": 1} | dict(_places(text))
+
+
+def twin(text: str) -> tuple[str, int]:
+    """Return the path of the first key that stands twice in one object, and the line of its second place.
+
+    :param text: JSON that is valid up to there.
+    """
+    seen: set[str] = set()
+    for path, line in _places(text):
+        if path in seen:
+            return path, line
+        seen.add(path)
+    raise ValueError("no key stands twice")
+
+
+def _places(text: str) -> Iterator[tuple[str, int]]:
+    """Yield the path and the line of every key and of every list's item."""
     containers: list[_Container] = []
     line = 1
     for part in _PART.findall(text):
@@ -44,13 +60,14 @@ def key_lines(text: str) -> dict[str, int]:
         elif part in ",:":
             _go_on(containers[-1], part)
         elif containers and containers[-1].awaits_key and not containers[-1].is_list:
-            _note_key(containers[-1], json.loads(part, strict=False), line, lines)
+            containers[-1].key = json.loads(part, strict=False)
+            yield containers[-1].child, line
         else:
             path = containers[-1].child if containers else ""
-            lines.setdefault(path, line)
+            if containers and containers[-1].is_list:
+                yield path, line
             if part in "{[":
                 containers.append(_Container(path, is_list=part == "["))
-    return lines
 
 
 def line_of(key: str, lines: dict[str, int]) -> int:
@@ -63,10 +80,3 @@ def line_of(key: str, lines: dict[str, int]) -> int:
 def _go_on(container: _Container, separator: str) -> None:
     container.awaits_key = separator == ","
     container.index += separator == ","
-
-
-def _note_key(container: _Container, key: str, line: int, lines: dict[str, int]) -> None:
-    container.key = key
-    if container.child in lines:
-        lines[key] = line
-    lines[container.child] = line

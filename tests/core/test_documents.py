@@ -69,7 +69,7 @@ def test_bytes_that_are_no_document_are_refused(content: bytes, reason: str, rem
 
 def test_a_key_that_stands_twice_is_refused_by_name() -> None:
     [problem] = problems(b'{"email": {"enabled": true, "enabled": false}}')
-    assert problem.key == "enabled"
+    assert (problem.key, problem.line) == ("email.enabled", 1)
     assert "twice" in problem.reason
 
 

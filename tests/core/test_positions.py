@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_cloudact_notify.core.positions import key_lines, line_of
+from airflow_cloudact_notify.core.positions import key_lines, line_of, twin
 
 TEXT = """{
   "email": {
@@ -60,9 +60,9 @@ def test_what_is_missing_has_the_line_of_what_it_would_stand_in(key, line):
     assert line_of(key, key_lines(TEXT)) == line
 
 
-def test_of_two_keys_of_one_name_the_second_is_found():
-    lines = key_lines('{\n"a": 1,\n"b": {\n"a": 2,\n"a": 3}\n}')
-    assert (lines["b.a"], lines["a"]) == (5, 5)
+@pytest.mark.parametrize("after", ["\n}", ',\n"a": 4\n}', ",\n\x00 and what is no JSON"])
+def test_of_two_keys_of_one_name_the_second_is_found(after):
+    assert twin('{\n"b": {\n"a": 2,\n"a": 3}' + after) == ("b.a", 4)
 
 
 TEXTS = st.text('ab"\\{[:, \n', max_size=5)
