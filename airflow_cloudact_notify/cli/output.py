@@ -64,7 +64,9 @@ def _rich_table(head: Sequence[str], rows: Sequence[Sequence[str]], styles: Mapp
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(*head, box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    drawn = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for name in head:
+        drawn.add_column(name, overflow="fold")  # an id or a line number that is cut off is none
     for row in rows:
         drawn.add_row(*(Text(cell, style=styles.get(cell, "")) for cell in row))
     Console().print(drawn)

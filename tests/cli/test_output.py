@@ -61,3 +61,13 @@ def test_a_table_is_drawn_on_a_terminal(run):
 def test_elsewhere_it_is_plain(capsys):
     output.table(("A", "LONGER"), [("first", 1), ("x", "")])
     assert capsys.readouterr().out == "A      LONGER\nfirst  1\nx\n"
+
+
+def test_a_narrow_terminal_cuts_nothing_off(capsys, monkeypatch):
+    pytest.importorskip("rich")
+    monkeypatch.setattr(output, "_has_colours", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    source = "/opt/airflow/configs/notifications/config.json:12"
+    output.table(("SETTING", "FROM"), [("email.smtp_verify_certificate", source)])
+    cells = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert "".join(cell[-1] for cell in cells[3:] if cell) == source
