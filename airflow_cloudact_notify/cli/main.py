@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -15,6 +16,8 @@ from airflow_cloudact_notify.cli.tree import Command, Group
 DESCRIPTION = "Know who is told what, before it happens and after."
 CANNOT = 2
 """Exit code for what could not even be tried."""
+READER_GONE = 141
+"""Exit code when nobody reads on, as of programs that SIGPIPE ends: what was found is not known to be good."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,7 +33,7 @@ def run(command: Command, arguments: argparse.Namespace) -> int:
     from airflow_cloudact_notify.core.errors import CloudActNotifyError, StateUnavailable
 
     try:
-        return command.run(arguments)
+        return _flushed(command.run(arguments))
     except StateUnavailable as error:
         why = " ".join(str(error).split())
         remedy = "Run it where 'airflow db check' succeeds; 'airflow db migrate' prepares a new database."
@@ -40,8 +43,8 @@ def run(command: Command, arguments: argparse.Namespace) -> int:
         print(f"cloudact-notify: {error}", file=sys.stderr)  # noqa: T201
         return CANNOT
     except BrokenPipeError:  # the reader of our output, head say, has seen enough
-        sys.stderr.close()
-        return 0
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READER_GONE
     except OSError as error:
         if error.filename is None:
             raise
@@ -50,6 +53,12 @@ def run(command: Command, arguments: argparse.Namespace) -> int:
         return CANNOT
     except KeyboardInterrupt:
         return 130
+
+
+def _flushed(code: int) -> int:
+    """Notice a reader that has gone now, not when Python ends."""
+    print(end="", flush=True)  # noqa: T201
+    return code
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -227,6 +227,21 @@ def test_no_command_prints_a_secret(tmp_path, run, monkeypatch):
         assert "Traceback" not in ran.err
 
 
+@pytest.mark.parametrize("arguments", ["schema", "validate tests/cli/bad_configs/unknown_key"])
+def test_a_reader_that_goes_away_is_no_error_and_no_success(arguments):
+    """Also when all of the output is still buffered as the reader goes."""
+    command = f"{sys.executable} -m airflow_cloudact_notify.cli {arguments}"
+    done = subprocess.run(
+        ["bash", "-c", f"{command} | true; echo ${{PIPESTATUS[0]}}"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+        env={key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"},
+    )
+    assert (done.stdout, done.stderr) == ("141\n", "")
+
+
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
     done = subprocess.run(
         ["bash", "-c", f"{SCRIPT} schema | head -1"],
