@@ -13,9 +13,10 @@ from airflow_cloudact_notify.cli import output, place
 from airflow_cloudact_notify.cli.health import tenants_in
 from airflow_cloudact_notify.cli.times import after, moment
 from airflow_cloudact_notify.core.documents import validate_section
+from airflow_cloudact_notify.core.enums import NotificationEvent
 from airflow_cloudact_notify.core.errors import CloudActNotifyError
 from airflow_cloudact_notify.core.service import NotificationService
-from airflow_cloudact_notify.core.silences import MATCHERS, SilenceConfig
+from airflow_cloudact_notify.core.silences import MATCHERS, SilenceConfig, events_like
 from airflow_cloudact_notify.core.state.silences import Silences
 
 _ID = "ID"
@@ -78,6 +79,10 @@ def _wanted(arguments: argparse.Namespace) -> SilenceConfig:
     if not wanted:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in MATCHERS)
         raise CloudActNotifyError(f"Say what, with {options}; --tenant '*' is everything.")
+    if arguments.event and not events_like(arguments.event):
+        raise CloudActNotifyError(
+            f"No event fits {arguments.event!r}: there are {', '.join(NotificationEvent)}."
+        )
     starts_at = moment(arguments.start) if arguments.start else datetime.now(UTC).replace(microsecond=0)
     ends_at = moment(arguments.until) if arguments.until else after(starts_at, arguments.duration)
     if starts_at >= ends_at:

@@ -15,7 +15,8 @@ from pydantic import BaseModel, SecretStr
 from airflow_cloudact_notify.core import documents, references
 from airflow_cloudact_notify.core.config import destinations
 from airflow_cloudact_notify.core.documents import Document
-from airflow_cloudact_notify.core.enums import NotificationProvider
+from airflow_cloudact_notify.core.enums import NotificationEvent, NotificationProvider
+from airflow_cloudact_notify.core.silences import events_like
 
 # https://techcommunity.microsoft.com/blog/exchange/exchange-online-to-retire-basic-auth-for-client-submission-smtp-auth/4114750
 _OFFICE_365 = ("office365.com", "outlook.com", "office.com")
@@ -78,6 +79,20 @@ def office_365_passwords(document: Document, _: Document) -> Iterator[Doubt]:
             "Office 365 switches user name and password off for tenants at the end of December 2026",
             "Log in with oauth2, use another relay, or let the administrator switch them on again meanwhile.",
         )
+
+
+def half_logins(document: Document, _: Document) -> Iterator[Doubt]:
+    """A password without a user name, and the other way round: a section that names one inherits no other."""
+    email = _section(document, "email")
+    if email.get("enabled") is False or email.get("conn_id") or email.get("oauth2"):
+        return
+    if email.get("smtp_password") and not email.get("smtp_username"):
+        remedy = "Name smtp_username, too, or leave the password out."
+        yield Doubt("half-a-login", "email.smtp_password", "without smtp_username there is no login", remedy)
+    elif email.get("smtp_username") and not email.get("smtp_password"):
+        reason = "it logs in without a password, which servers refuse"
+        remedy = "Name smtp_password, oauth2 or conn_id, or leave the user name out."
+        yield Doubt("half-a-login", "email.smtp_username", reason, remedy)
 
 
 def port_and_protection(document: Document, _: Document) -> Iterator[Doubt]:
@@ -146,7 +161,8 @@ def triggers_that_reach_nobody(document: Document, whole: Document) -> Iterator[
 def unreachable_fallbacks(document: Document, whole: Document) -> Iterator[Doubt]:
     """A fall-back that cannot help: it is switched off, or told anyway."""
     places: list[tuple[str, Mapping[str, Any], list[NotificationProvider]]]
-    places = [("fallback_providers", document, [])]
+    on = [name for name in destinations() if documents.is_enabled(whole, name)]
+    places = [("fallback_providers", document, on if len(on) == 1 else [])]
     for index, trigger in _triggers(document):
         told = _wanted(trigger.get("providers") or [whole.get("default_provider", "email")])
         places.append((f"event_triggers.{index}.fallback_providers", trigger, told))
@@ -177,6 +193,16 @@ def no_cooldowns(document: Document, _: Document) -> Iterator[Doubt]:
             )
 
 
+def silences_of_no_event(document: Document, _: Document) -> Iterator[Doubt]:
+    """A silence that holds nothing back, since no event is called so."""
+    silences = document.get("silences")
+    for index, silence in enumerate(silences if isinstance(silences, list) else ()):
+        pattern = silence.get("event") if isinstance(silence, Mapping) else None
+        if isinstance(pattern, str) and not any(references.references(pattern)) and not events_like(pattern):
+            remedy = f"Events are {', '.join(NotificationEvent)}."
+            yield Doubt("silence-of-nothing", f"silences.{index}.event", "no event fits it", remedy)
+
+
 def nobody_is_told(document: Document, whole: Document) -> Iterator[Doubt]:
     """A file that counts and switches no destination on: it silences its tenant."""
     if whole.get("enabled", True) is True and not any(
@@ -196,12 +222,14 @@ Rule = Callable[[Document, Document], Iterator[Doubt]]
 RULES: tuple[Rule, ...] = (
     literal_secrets,
     office_365_passwords,
+    half_logins,
     port_and_protection,
     retired_connectors,
     duplicate_recipients,
     triggers_that_reach_nobody,
     unreachable_fallbacks,
     no_cooldowns,
+    silences_of_no_event,
     nobody_is_told,
 )
 """Each takes the document as the file holds it, and completed by what it extends."""

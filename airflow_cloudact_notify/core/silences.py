@@ -9,7 +9,7 @@ from typing import Self
 
 from pydantic import AwareDatetime, Field, model_validator
 
-from airflow_cloudact_notify.core.enums import NotificationSeverity
+from airflow_cloudact_notify.core.enums import NotificationEvent, NotificationSeverity
 from airflow_cloudact_notify.core.masking import mask
 from airflow_cloudact_notify.core.message import NotificationMessage
 from airflow_cloudact_notify.core.section import Section
@@ -81,6 +81,11 @@ class SilenceConfig(Section):
     def __str__(self) -> str:
         until = f"{self.ends_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
         return mask(f"silenced by {self.created_by} until {until}: {self.comment}")
+
+
+def events_like(pattern: str) -> list[NotificationEvent]:
+    """Return the events that a pattern fits."""
+    return [event for event in NotificationEvent if fnmatchcase(event, pattern)]
 
 
 def active(

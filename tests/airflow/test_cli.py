@@ -197,6 +197,7 @@ def test_a_silence_holds_from_when_it_is_added_until_it_is_ended(tell_all, told,
         pytest.param(["--tenant", "acme", "--for", "2h", "--comment", " "], id="no reason"),
         pytest.param(["--tenant", "acme", "--for", "2h", "--by", " "], id="nobody"),
         pytest.param(["--tenant", " ", "--for", "2h"], id="no tenant"),
+        pytest.param(["--event", "pipeline_failed", "--for", "2h"], id="no event"),
     ],
 )
 def test_a_silence_that_makes_no_sense_is_refused(wrong, run, answered):

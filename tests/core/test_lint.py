@@ -20,7 +20,19 @@ def rules(document, root=None):
     [
         pytest.param({"email": EMAIL}, id="plain"),
         pytest.param({"enabled": False}, id="a file that is off"),
-        pytest.param({"email": EMAIL | {"smtp_password": "${ACME_PASSWORD}"}}, id="a variable"),
+        pytest.param(
+            {"email": EMAIL | {"smtp_username": "a", "smtp_password": "${ACME_PASSWORD}"}}, id="a variable"
+        ),
+        pytest.param(
+            {"email": EMAIL | {"smtp_username": "a", "oauth2": {"access_token": "${ACME_TOKEN}"}}},
+            id="a token",
+        ),
+        pytest.param(
+            {"enabled": False, "email": {"enabled": False, "smtp_username": "a"}}, id="a section that is off"
+        ),
+        pytest.param(
+            {"email": EMAIL, "silences": [{"event": "data_quality_*"}, {"event": "${ACME_X}"}]}, id="silences"
+        ),
         pytest.param({"email": EMAIL | {"smtp_password": ""}}, id="no password"),
         pytest.param({"email": EMAIL | {"smtp_port": 465}}, id="465"),
         pytest.param({"email": EMAIL | {"smtp_port": 465, "smtp_security": "implicit"}}, id="465, said"),
@@ -60,7 +72,12 @@ def test_what_a_file_extends_counts():
     ("document", "expected"),
     [
         pytest.param({"fallback_providers": ["slack"]}, ["unreachable-fallback"], id="off"),
-        pytest.param({"fallback_providers": ["slack"], "slack": {"enabled": True}}, [], id="on"),
+        pytest.param(
+            {"fallback_providers": ["slack"], "email": EMAIL, "slack": {"enabled": True}}, [], id="on"
+        ),
+        pytest.param(
+            {"fallback_providers": ["email"], "email": EMAIL}, ["unreachable-fallback"], id="of itself"
+        ),
         pytest.param(
             {"event_triggers": [{"event": "x", "providers": ["email"], "fallback_providers": ["email"]}]},
             ["unreachable-fallback"],
