@@ -13,11 +13,20 @@ from airflow_cloudact_notify.core.enums import (
     NotificationSeverity,
 )
 
+LAST_PORT = 65_535
+
 
 def tenants(parsed_args: argparse.Namespace, **_: Any) -> list[str]:
     """Return the tenants that have a file in the folder named so far: for completion."""
     folder = Path(getattr(parsed_args, "configs", None) or "configs")
     return sorted(file.parent.name for file in folder.glob("*/notifications.json"))
+
+
+def port(text: str) -> int:
+    """Return the number of a port."""
+    if not text.isdecimal() or int(text) > LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: use a number up to {LAST_PORT}")
+    return int(text)
 
 
 CONFIGS = argument(

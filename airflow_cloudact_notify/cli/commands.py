@@ -20,6 +20,7 @@ from airflow_cloudact_notify.cli.arguments import (
     SEVERITY,
     TASK,
     TENANT,
+    port,
 )
 from airflow_cloudact_notify.cli.tree import Command, Group, argument
 
@@ -280,8 +281,8 @@ COMMANDS: tuple[Command | Group, ...] = (
         "run a local mail server and webhook that show what arrives",
         "inbox:run",
         (
-            argument("--smtp-port", type=int, default=1025, help="default: 1025"),
-            argument("--http-port", type=int, default=1026, help="default: 1026"),
+            argument("--smtp-port", type=port, metavar="PORT", default=1025, help="default: 1025"),
+            argument("--http-port", type=port, metavar="PORT", default=1026, help="default: 1026"),
             argument("--count", type=int, metavar="N", help="end after so many messages"),
         ),
         "For trying things out: nothing leaves this machine. Ends with Ctrl-C. Needs the extra 'testing'.",

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from airflow_cloudact_notify import __version__
+from airflow_cloudact_notify.cli import output
 from airflow_cloudact_notify.cli.commands import COMMANDS
 from airflow_cloudact_notify.cli.tree import Command, Group
 
@@ -57,7 +58,7 @@ def run(command: Command, arguments: argparse.Namespace) -> int:
 
 def _flushed(code: int) -> int:
     """Notice a reader that has gone now, not when Python ends."""
-    print(end="", flush=True)  # noqa: T201
+    output.flush()
     return code
 
 

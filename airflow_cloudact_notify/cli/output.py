@@ -18,6 +18,11 @@ def say(text: str = "") -> None:
     print(text)  # noqa: T201
 
 
+def flush() -> None:
+    """Let a reader of our output, such as ``tee``, see what was printed so far."""
+    print(end="", flush=True)  # noqa: T201
+
+
 def complain(text: str) -> None:
     """Print a line to the error output."""
     print(text, file=sys.stderr)  # noqa: T201

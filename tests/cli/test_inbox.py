@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -53,9 +56,41 @@ def test_from_an_empty_folder_to_a_delivered_message(inbox, script, tmp_path):
 
 def test_a_port_that_is_taken_is_said(run):
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        ran = run("inbox", "--smtp-port", "0", "--http-port", taken.getsockname()[1], "--count", "0")
+        port = taken.getsockname()[1]
+        ran = run("inbox", "--smtp-port", "0", "--http-port", port, "--count", "0")
     assert ran.code == 2
-    assert "No inbox" in ran.err
+    assert f"No inbox at port {port}: Address already in use" in ran.err
+    assert "--http-port" in ran.err
+
+
+def test_a_port_that_cannot_be_is_said(run):
+    ran = run("inbox", "--smtp-port", "99999", "--count", "0")
+    assert ran.code == 2
+    assert "'99999' is no port" in ran.err
+
+
+def test_a_pipe_shows_it_at_once():
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "airflow_cloudact_notify.cli",
+            "inbox",
+            "--smtp-port",
+            "0",
+            "--http-port",
+            "0",
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"},
+        cwd=Path(__file__).parents[2],
+    )
+    try:
+        assert "Mail server" in process.stdout.readline()
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_the_ports_are_what_init_writes(run):
