@@ -70,13 +70,8 @@ def versions() -> Iterator[Check]:
 def files(arguments: argparse.Namespace) -> Iterator[Check]:
     """Look for the files, for mistakes in them, and for the variables that they name."""
     folder = place.folder_of(arguments)
-    if not folder.is_dir():
-        yield Check(
-            "configs_path",
-            State.BAD,
-            f"{folder} is not a folder on this machine",
-            "Create it ('cloudact-notify init'), or correct [cloudact_notify] configs_path.",
-        )
+    if problem := place.missing_folder(arguments):
+        yield Check("configs_path", State.BAD, f"{folder} is not a folder on this machine", problem.remedy)
         return
     terms = place.terms_of(arguments)
     checkup = Checkup(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_cloudact_notify.core.errors import CloudActNotifyError, ConfigProblem, ConfigurationError
+from airflow_cloudact_notify.core.files import open_path
 from airflow_cloudact_notify.core.references import ReferenceRules
 from airflow_cloudact_notify.core.state.store import PREFIX, StateStore
 
@@ -41,19 +42,38 @@ def has_airflow(arguments: argparse.Namespace) -> bool:
 
 def folder_of(arguments: argparse.Namespace) -> Path:
     """Return the folder of the configuration files, a ``pathlib``-like path."""
+    folder: Path
     if has_airflow(arguments):
         prepare_airflow()
         from airflow_cloudact_notify.bridge.settings import read_settings
-        from airflow_cloudact_notify.bridge.wiring import open_path
+        from airflow_cloudact_notify.bridge.wiring import open_path as open_airflows_path
 
-        folder: Path = open_path(read_settings().configs_path)  # type: ignore[assignment]
+        folder = open_airflows_path(read_settings().configs_path)  # type: ignore[assignment]
         return folder
-    return Path(arguments.configs or os.environ.get("CLOUDACT_NOTIFY_CONFIGS_PATH") or "configs")
+    folder = open_path(arguments.configs or os.environ.get("CLOUDACT_NOTIFY_CONFIGS_PATH") or "configs")
+    return folder
+
+
+def missing_folder(arguments: argparse.Namespace) -> ConfigProblem | None:
+    """Return what to do when the folder is not there. With Airflow that is no mistake: its options may do without."""
+    folder = folder_of(arguments)
+    if folder.is_dir():
+        return None
+    correct = "Correct --configs"
+    if has_airflow(arguments):
+        correct = "Name another with --configs, correct [cloudact_notify] configs_path"
+    remedy = f"{correct}, or run 'cloudact-notify init'."
+    return ConfigProblem(str(folder), "", "there is no such folder", remedy)
+
+
+def hints(arguments: argparse.Namespace) -> list[str]:
+    """Return why there may be no configuration, in words."""
+    return [str(problem) for problem in [missing_folder(arguments)] if problem]
 
 
 def is_folder_missing(arguments: argparse.Namespace) -> bool:
-    """Whether a command looks at files alone, in a folder that is not there; Airflow's options may do without one."""
-    return not has_airflow(arguments) and not folder_of(arguments).is_dir()
+    """Whether a command looks at files alone, in a folder that is not there."""
+    return not has_airflow(arguments) and missing_folder(arguments) is not None
 
 
 def terms_of(arguments: argparse.Namespace) -> Terms:
@@ -80,11 +100,8 @@ def service_of(arguments: argparse.Namespace) -> NotificationService:
     logging.getLogger("airflow_cloudact_notify").setLevel(logging.CRITICAL)
     if has_airflow(arguments):
         return airflow_service()
-    if is_folder_missing(arguments):
-        remedy = "Correct --configs, or run 'cloudact-notify init'."
-        raise ConfigurationError(
-            ConfigProblem(str(folder_of(arguments)), "", "there is no such folder", remedy)
-        )
+    if problem := missing_folder(arguments):
+        raise ConfigurationError(problem)
     from airflow_cloudact_notify.core.config_store import ConfigStore
     from airflow_cloudact_notify.core.service import NotificationService
 

@@ -36,7 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
     names = [NotificationProvider(name) for name in arguments.provider or ()]
     payloads, problems = _rendered(message, resolved, service, names)
     if not payloads and not problems:
-        raise CloudActNotifyError(f"Nothing to show: no destination is switched on.\n{resolved.source}")
+        why = "\n".join((resolved.source, *place.hints(arguments)))
+        raise CloudActNotifyError(f"Nothing to show: no destination is switched on.\n{why}")
     files = _files(payloads)
     folder = arguments.out or (tempfile.mkdtemp(prefix="cloudact-notify-") if arguments.open else None)
     written = _write(Path(folder), files) if folder else []

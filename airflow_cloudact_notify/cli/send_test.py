@@ -66,7 +66,7 @@ def _names(arguments: argparse.Namespace, resolved: ResolvedConfig) -> list[Noti
     if off := [name for name in wanted if name not in there]:
         raise CloudActNotifyError(f"{', '.join(off)} is not switched on in {resolved.source}.")
     if not there:
-        why = "\n".join((resolved.source, *map(str, resolved.problems)))
+        why = "\n".join((resolved.source, *map(str, resolved.problems), *place.hints(arguments)))
         raise CloudActNotifyError(f"Nobody to send to: no destination is switched on.\n{why}")
     return [name for name in there if not wanted or name in wanted]
 

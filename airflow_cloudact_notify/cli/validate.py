@@ -19,9 +19,12 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.paths:
         # Paths speak for themselves: Airflow's own configuration is not asked for.
         arguments.configs = arguments.configs or arguments.paths[0]
+    folder = place.folder_of(arguments)
+    if not (arguments.paths or folder.exists()) and (problem := place.missing_folder(arguments)):
+        raise ConfigurationError(problem)
     found: list[Finding] = []
     checkups = _Checkups(arguments)
-    paths = [Path(path) for path in arguments.paths] or [place.folder_of(arguments)]
+    paths = [Path(path) for path in arguments.paths] or [folder]
     seen: set[Path] = set()
     for file, checkup in (entry for path in paths for entry in checkups.files(path)):
         if file not in seen:

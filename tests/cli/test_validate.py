@@ -153,6 +153,21 @@ def test_what_is_not_there_is_said(path, run):
     assert "there is no" in ran.all
 
 
+def test_a_folder_that_is_not_there_is_no_success(run):
+    ran = run("validate", "--configs", "nowhere")
+    assert ran.code == 2
+    assert "nowhere: there is no such folder. Correct --configs" in ran.err
+
+
+def test_the_folder_may_be_in_object_storage(run):
+    bucket = pytest.importorskip("upath").UPath("memory://validate")
+    (bucket / "acme").mkdir(parents=True)
+    (bucket / "acme/notifications.json").write_text('{"emial": {}}')
+    [found] = json.loads(run("validate", "--configs", bucket, "--format", "json").out)["findings"]
+    assert (found["file"], found["key"]) == ("memory://validate/acme/notifications.json", "emial")
+    assert run("explain", "acme", "pipeline_failure", "--configs", bucket).code == 0
+
+
 def test_an_empty_folder_is_no_success(tmp_path, run):
     ran = run("validate", tmp_path)
     assert ran.code == 2
