@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
+from urllib.parse import quote
 
 from airflow_cloudact_notify import __version__
 from airflow_cloudact_notify.cli import output
@@ -91,7 +92,7 @@ def _sarif(found: Sequence[Finding], files: int) -> None:
             "locations": [
                 {
                     "physicalLocation": {
-                        "artifactLocation": {"uri": finding.problem.file},
+                        "artifactLocation": {"uri": quote(finding.problem.file, safe="/:")},
                         "region": {"startLine": max(finding.problem.line, 1)},
                     }
                 }

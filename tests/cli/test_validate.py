@@ -205,6 +205,14 @@ def test_as_sarif(bad, run):
         assert result["locations"][0]["physicalLocation"]["region"]["startLine"] >= 1
 
 
+def test_a_path_in_sarif_is_a_uri(bad, run):
+    shutil.move(bad, "a #%41 b")
+    log = json.loads(run("validate", "a #%41 b/unknown_key", "--format", "sarif").out)
+    [result] = log["runs"][0]["results"]
+    location = result["locations"][0]["physicalLocation"]["artifactLocation"]
+    assert location["uri"] == "a%20%23%2541%20b/unknown_key/notifications.json"
+
+
 def test_the_script_does_the_same(bad, script):
     ran = script("validate", bad)
     assert ran.code == 1
