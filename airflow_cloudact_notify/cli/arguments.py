@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,14 @@ LAST_PORT = 65_535
 
 
 def tenants(parsed_args: argparse.Namespace, **_: Any) -> list[str]:
-    """Return the tenants that have a file in the folder named so far: for completion."""
-    folder = Path(getattr(parsed_args, "configs", None) or "configs")
+    """Return the tenants that have a file, for completion: in the folder that is named, else where others are usual."""
+    home, named = Path(os.environ.get("AIRFLOW_HOME") or "~/airflow"), getattr(parsed_args, "configs", None)
+    usual = (
+        home / (os.environ.get("AIRFLOW__CLOUDACT_NOTIFY__CONFIGS_PATH") or "configs"),
+        Path(os.environ.get("CLOUDACT_NOTIFY_CONFIGS_PATH") or "configs"),
+    )
+    folders = (Path(named),) if named else usual
+    folder = next((folder for folder in map(Path.expanduser, folders) if folder.is_dir()), Path("configs"))
     return sorted(file.parent.name for file in folder.glob("*/notifications.json"))
 
 
@@ -64,7 +71,9 @@ PROVIDER = argument(
     help="only this destination; may be given more than once",
 )
 
-OF_TENANT = argument("--tenant", metavar="TENANT", help="only of this tenant; '-' for the root's")
+OF_TENANT = argument(
+    "--tenant", metavar="TENANT", help="only of this tenant; '-' for the root's", completer=tenants
+)
 CHOICE = (
     OF_TENANT,
     argument("--event", choices=[str(event) for event in NotificationEvent], help="only of this event"),
@@ -72,7 +81,7 @@ CHOICE = (
 )
 
 MATCHERS = (
-    argument("--tenant", metavar="PATTERN", help="which tenants, '*' for all"),
+    argument("--tenant", metavar="PATTERN", help="which tenants, '*' for all", completer=tenants),
     argument("--event", metavar="PATTERN", help="which events"),
     argument("--pipeline", metavar="PATTERN", help="which pipelines"),
     argument("--task", metavar="PATTERN", help="which tasks"),

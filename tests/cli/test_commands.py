@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from airflow_cloudact_notify.cli.arguments import tenants
 from airflow_cloudact_notify.cli.commands import leaves
 from airflow_cloudact_notify.cli.main import make_parser
 from tests.cli.conftest import SCRIPT
@@ -180,15 +182,28 @@ if HAS_ARGCOMPLETE:  # Airflow brings it
             pytest.param("cloudact-notify val", ["validate"], id="a command"),
             pytest.param("cloudact-notify silence ", ["add", "list", "expire"], id="commands of a group"),
             pytest.param("cloudact-notify explain ", ["acme", "beta"], id="tenants"),
+            pytest.param(
+                "cloudact-notify cooldowns list --tenant ", ["acme", "beta"], id="a tenant by option"
+            ),
             pytest.param("cloudact-notify explain acme pipeline_f", ["pipeline_failure"], id="an event"),
             pytest.param("cloudact-notify validate --format s", ["sarif"], id="a format"),
         ],
     )
-    def test_a_shell_completes(line, offered, tmp_path):
+    def test_a_shell_completes(line, offered, tmp_path, monkeypatch):
+        monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
         folder = Folder(tmp_path / "configs")
         folder.write("acme", enabled=False)
         folder.write("beta", enabled=False)
         assert set(offered) <= set(completed(line, tmp_path, tmp_path))
+
+
+def test_tenants_are_completed_from_where_airflow_looks(tmp_path, monkeypatch):
+    Folder(tmp_path / "home/ours").write("acme", enabled=False)
+    Folder(tmp_path / "other").write("beta", enabled=False)
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("AIRFLOW__CLOUDACT_NOTIFY__CONFIGS_PATH", "ours")
+    assert tenants(argparse.Namespace()) == ["acme"]
+    assert tenants(argparse.Namespace(configs=str(tmp_path / "other"))) == ["beta"]
 
 
 def test_no_command_prints_a_secret(tmp_path, run, monkeypatch):
