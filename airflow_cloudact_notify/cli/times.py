@@ -17,7 +17,12 @@ def moment(text: str) -> datetime:
         found = datetime.fromisoformat(text)
     except ValueError:
         raise CloudActNotifyError(f"{text!r} is no time: write it as 2026-01-31T22:00+01:00.") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    found = found if found.tzinfo else found.replace(tzinfo=UTC)
+    try:
+        found.astimezone(UTC)
+    except OverflowError:
+        raise CloudActNotifyError(f"{text!r} is outside of the years 1 to 9999.") from None
+    return found
 
 
 def after(start: datetime, text: str) -> datetime:

@@ -144,6 +144,13 @@ def test_time_is_what_is_asked_for(folder, run):
     assert run("explain", "acme", "pipeline_failure", "--at", "noon").code == 2
 
 
+@pytest.mark.parametrize("time", ["yesterday", "0001-01-01T00:00+14:00", "9999-12-31T23:59-12:00"])
+def test_what_is_no_time_is_said(time, folder, run):
+    ran = run("explain", "acme", "pipeline_failure", "-c", "configs", "--at", time)
+    assert ran.code == 2
+    assert time in ran.err
+
+
 def test_who_is_told_follows_the_trigger(folder, run):
     folder.write("acme", extends="root", event_triggers=[{"event": "system_error", "providers": ["both"]}])
     found = explained(run, "acme", "system_error")
