@@ -13,6 +13,7 @@ from airflow_cloudact_notify.core import replays
 from airflow_cloudact_notify.core.errors import CloudActNotifyError
 from airflow_cloudact_notify.core.service import NotificationService
 from airflow_cloudact_notify.core.state.outbox import DeadLetter
+from airflow_cloudact_notify.core.texts import one_line, readable
 from airflow_cloudact_notify.core.times import duration
 
 Found = tuple[str, DeadLetter]
@@ -39,13 +40,14 @@ def show(arguments: argparse.Namespace) -> int:
             _dict(key, letter) | {"message": letter.message.model_dump(mode="json", exclude_defaults=True)}
         )
         return 0
-    output.say(f"{output.styled(letter.message.title, 'bold')}\n{letter.message.message}".rstrip())
+    title, text = one_line(letter.message.title), readable(letter.message.message)
+    output.say(f"{output.styled(title, 'bold')}\n{text}".rstrip())
     for name, value in _dict(key, letter).items():
         if name not in ("missed", "title"):
             output.say(f"{name}: {value}")
     for name, miss in letter.missed.items():
         who = f" ({', '.join(miss.recipients)})" if miss.recipients else ""
-        output.say(f"{output.styled(str(name), 'red')}{who}: {miss}; {miss.attempts} attempts")
+        output.say(f"{output.styled(str(name), 'red')}{who}: {one_line(str(miss))}; {miss.attempts} attempts")
     return 0
 
 
@@ -58,7 +60,7 @@ def replay(arguments: argparse.Namespace) -> int:
         raise CloudActNotifyError("Maintenance, or another replay, is under way: try again in a minute.")
     left = {key for key, _ in replays.letters(service)} & {key for key, _ in wanted}
     if arguments.format == "json":
-        output.say_json({"delivered": done.delivered, "left": sorted(left)})
+        output.say_json({"delivered": done.delivered, "left": sorted(map(_id, left))})
     else:
         output.say(f"{done.delivered} delivered, {len(left)} left")
     return 1 if left else 0

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from airflow_cloudact_notify.core.texts import one_line
+
 HIDDEN = "•••"
 """Stands for a secret."""
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
@@ -50,7 +52,8 @@ def table(
 
     :param styles: the colour of a cell, by its text.
     """
-    texts = [[str(cell) for cell in row] for row in rows]
+    # Names come from pipelines: what they say to a terminal is not for it.
+    texts = [[one_line(str(cell)) for cell in row] for row in rows]
     if _has_colours():
         try:
             return _rich_table(head, texts, styles or {})
@@ -71,7 +74,8 @@ def _rich_table(head: Sequence[str], rows: Sequence[Sequence[str]], styles: Mapp
 
     drawn = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for name in head:
-        drawn.add_column(name, overflow="fold")  # an id or a line number that is cut off is none
+        # An id or a line number that is cut off is none; an id is copied by a double click.
+        drawn.add_column(name, overflow="fold", no_wrap=name == "ID")
     for row in rows:
         drawn.add_row(*(Text(cell, style=styles.get(cell, "")) for cell in row))
     Console().print(drawn)

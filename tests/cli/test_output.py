@@ -63,6 +63,11 @@ def test_elsewhere_it_is_plain(capsys):
     assert capsys.readouterr().out == "A      LONGER\nfirst  1\nx\n"
 
 
+def test_what_a_pipeline_says_to_a_terminal_is_not_shown(capsys):
+    output.table(("PIPELINE", "X"), [("\x1b[31msales\x1b]0;title\x07\nnext", "1")])
+    assert capsys.readouterr().out.splitlines()[1] == "sales]0;title next  1"
+
+
 def test_a_narrow_terminal_cuts_nothing_off(capsys, monkeypatch):
     pytest.importorskip("rich")
     monkeypatch.setattr(output, "_has_colours", lambda: True)
