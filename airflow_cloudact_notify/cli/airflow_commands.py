@@ -10,14 +10,14 @@ from typing import Any
 from airflow.cli.cli_config import ActionCommand, CLICommand, GroupCommand
 
 from airflow_cloudact_notify.cli.commands import COMMANDS
-from airflow_cloudact_notify.cli.main import DESCRIPTION, epilog_of, run
+from airflow_cloudact_notify.cli.main import DESCRIPTION, EXIT_CODES, epilog_of, run
 from airflow_cloudact_notify.cli.tree import Command, Group
 
 
 def get_cli_commands() -> list[CLICommand]:
     """Return what the provider's metadata promises Airflow."""
     commands = [_translated(command) for command in COMMANDS]
-    return [GroupCommand("cloudact-notify", "Notifications of tenants", commands, DESCRIPTION)]
+    return [GroupCommand("cloudact-notify", "Notifications of tenants", commands, DESCRIPTION, EXIT_CODES)]
 
 
 def _translated(command: Command | Group) -> CLICommand:

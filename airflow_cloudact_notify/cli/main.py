@@ -15,6 +15,7 @@ from airflow_cloudact_notify.cli.commands import COMMANDS
 from airflow_cloudact_notify.cli.tree import Command, Group
 
 DESCRIPTION = "Know who is told what, before it happens and after."
+EXIT_CODES = "Exit codes: 0 all is well, 1 what was looked at or sent is not, 2 it could not even be tried."
 CANNOT = 2
 """Exit code for what could not even be tried."""
 READER_GONE = 141
@@ -65,7 +66,11 @@ def _flushed(code: int) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     parser = argparse.ArgumentParser(
-        "cloudact-notify", description=DESCRIPTION, formatter_class=_formatter(), allow_abbrev=False
+        "cloudact-notify",
+        description=DESCRIPTION,
+        epilog=EXIT_CODES,
+        formatter_class=_formatter(),
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     _add(parser, COMMANDS, "COMMAND")

@@ -26,6 +26,7 @@ COMMANDS = dict(leaves())
 def test_the_help_lists_every_command(run):
     out = run("--help").out
     assert all(name.split()[0] in out for name in COMMANDS)
+    assert "Exit codes: 0" in out
 
 
 @pytest.mark.parametrize("name", COMMANDS)
