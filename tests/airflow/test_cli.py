@@ -19,6 +19,7 @@ from airflow_cloudact_notify.bridge.runs import latest_success
 from airflow_cloudact_notify.bridge.settings import read_settings
 from airflow_cloudact_notify.bridge.variables import VariableStateStore
 from airflow_cloudact_notify.bridge.wiring import airflow_service
+from airflow_cloudact_notify.cli import output
 from airflow_cloudact_notify.cli.main import main
 from airflow_cloudact_notify.core.state.control import Control
 from airflow_cloudact_notify.testing import make_message
@@ -124,6 +125,15 @@ def test_the_lists_for_people(tell_all, run):
 
 def heads_and_cells(table: str) -> list[str]:
     return [cell for line in table.splitlines() for cell in re.split(r"  +", line)]
+
+
+def test_a_narrow_terminal_cuts_nothing_off(capsys, monkeypatch):
+    monkeypatch.setattr(output, "_has_colours", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    source = "/opt/airflow/configs/notifications/config.json:12"
+    output.table(("SETTING", "FROM"), [("email.smtp_verify_certificate", source)])
+    cells = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert "".join(cell[-1] for cell in cells[3:] if cell) == source
 
 
 def test_a_full_hour_is_explained(tell_all, answered):

@@ -66,13 +66,3 @@ def test_elsewhere_it_is_plain(capsys):
 def test_what_a_pipeline_says_to_a_terminal_is_not_shown(capsys):
     output.table(("PIPELINE", "X"), [("\x1b[31msales\x1b]0;title\x07\nnext", "1")])
     assert capsys.readouterr().out.splitlines()[1] == "sales]0;title next  1"
-
-
-def test_a_narrow_terminal_cuts_nothing_off(capsys, monkeypatch):
-    pytest.importorskip("rich")
-    monkeypatch.setattr(output, "_has_colours", lambda: True)
-    monkeypatch.setenv("COLUMNS", "40")
-    source = "/opt/airflow/configs/notifications/config.json:12"
-    output.table(("SETTING", "FROM"), [("email.smtp_verify_certificate", source)])
-    cells = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert "".join(cell[-1] for cell in cells[3:] if cell) == source

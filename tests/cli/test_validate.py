@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from upath import UPath
 
 from airflow_cloudact_notify.core.config_store import ConfigStore
 from tests.core.folder import Folder
@@ -160,7 +161,7 @@ def test_a_folder_that_is_not_there_is_no_success(run):
 
 
 def test_the_folder_may_be_in_object_storage(run):
-    bucket = pytest.importorskip("upath").UPath("memory://validate")
+    bucket = UPath("memory://validate")
     (bucket / "acme").mkdir(parents=True)
     (bucket / "acme/notifications.json").write_text('{"emial": {}}')
     [found] = json.loads(run("validate", "--configs", bucket, "--format", "json").out)["findings"]
