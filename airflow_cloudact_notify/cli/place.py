@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from airflow_cloudact_notify.core.errors import CloudActNotifyError, ConfigProblem, ConfigurationError
 from airflow_cloudact_notify.core.files import open_path
 from airflow_cloudact_notify.core.references import ReferenceRules
-from airflow_cloudact_notify.core.state.store import PREFIX, StateStore
+from airflow_cloudact_notify.core.state.silences import SILENCES
+from airflow_cloudact_notify.core.state.store import StateStore
 
 if TYPE_CHECKING:
     from airflow_cloudact_notify.core.service import NotificationService
@@ -133,7 +134,7 @@ def answering(state: StateStore) -> StateStore:
 
     :raises StateUnavailable: when it does not.
     """
-    state.keys(f"{PREFIX}:control:")
+    state.keys(SILENCES)
     return state
 
 
