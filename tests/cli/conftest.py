@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +34,7 @@ class Ran:
 
 
 @pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """Nothing of this machine counts: neither its proxy nor its settings nor its folder."""
     for name in [*os.environ]:
         if name.startswith(("AIRFLOW__CLOUDACT", "CLOUDACT_", "ACME_")):
@@ -42,10 +42,10 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.chdir(tmp_path)
-    log = logging.getLogger(
-        "airflow_cloudact_notify"
-    )  # which commands silence, since they print it themselves
-    monkeypatch.setattr(log, "level", log.level)
+    log = logging.getLogger("airflow_cloudact_notify")
+    level = log.level
+    yield
+    log.setLevel(level)  # commands silence it, since they print what it would say
 
 
 @pytest.fixture
