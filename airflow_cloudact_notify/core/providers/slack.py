@@ -68,6 +68,9 @@ _PAYLOAD_REFUSED = frozenset(
 )
 """What Slack says of a payload that we have made wrong: the same in plain text may be taken."""
 
+_NOT_OK = re.compile(r'"ok"\s*:\s*false')
+"""How Slack's web API says no, with a status that says yes."""
+
 _URL_CHARACTERS = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
 _USER = re.compile(r"[UW][A-Z0-9]{2,}")
 _GROUP = re.compile(r"S[A-Z0-9]{2,}")
@@ -155,12 +158,12 @@ class SlackNotificationProvider(BaseNotificationProvider[SlackConfig, SlackPaylo
 
     def send(self, payload: SlackPayload, *, timeout: float) -> Receipt[SlackPayload]:
         answer = post_json(self._session, self._url, payload, timeout=timeout)
-        word = _word(answer)
         reason = reason_of_status(answer.status)
-        if reason is None:
+        if reason is None and not _is_no(answer.body):
             return Receipt()
+        word = _word(answer)
         raise DeliveryError(
-            _REASON_OF_BODY.get(word, reason),
+            _REASON_OF_BODY.get(word, reason or FailureReason.REJECTED),
             f"Slack answered {answer.status} {_first_words(answer.body)}".strip(),
             retry_after=answer.retry_after,
             simpler=_without_blocks(payload) if word in _PAYLOAD_REFUSED else None,
@@ -202,6 +205,11 @@ def _mentions(config: SlackConfig) -> str:
     channel = ["<!channel>"] if config.mention_channel else []
     people = [f"<!subteam^{who}>" if who.startswith("S") else f"<@{who}>" for who in config.mention_users]
     return " ".join(channel + people)
+
+
+def _is_no(body: str) -> bool:
+    """Whether a body says no whatever the status is. A server that repeats what it was sent does not."""
+    return body in _REASON_OF_BODY or _NOT_OK.search(body) is not None
 
 
 def _word(answer: HttpAnswer) -> str:

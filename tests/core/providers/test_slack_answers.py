@@ -56,6 +56,9 @@ FAILURES = [
     (400, "no_service", NOT_FOUND, 1),
     (500, "invalid_token", AUTH, 1),
     (400, "rate_limited", RATE_LIMITED, 3),
+    (200, "no_service", NOT_FOUND, 1),
+    (200, '{"ok":false,"error":"rate_limited"}', RATE_LIMITED, 3),
+    (200, '{"ok": false, "error": "invalid_auth"}', REJECTED, 1),
 ]
 
 
@@ -75,6 +78,12 @@ def test_an_answer_has_its_class_its_attempts_and_its_waits(
     assert clock.slept == [1] * (attempts - 1)
     assert len(inbox.payloads) == attempts
     assert not result.ambiguous
+
+
+@pytest.mark.parametrize("body", ["ok", "", "<html>taken</html>", '{"text": "no_service: \\"ok\\": false"}'])
+def test_a_yes_is_a_yes_whatever_else_it_says(inbox: SlackInbox, body: str) -> None:
+    inbox.answer(200, body)
+    assert delivered(slack(inbox.url))
 
 
 PAYLOAD_WORDS = [
