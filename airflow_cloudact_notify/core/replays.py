@@ -174,17 +174,27 @@ class _Run:
     def _is_due(
         self, name: NotificationProvider, miss: Miss, letter: DeadLetter, resolved: ResolvedConfig
     ) -> bool:
-        """Whether a destination is worth another attempt: after a permanent failure only when something changed."""
-        tenant_id = letter.message.tenant_id
-        if (tenant_id, name) in self._down:
+        """Whether a destination is to be tried now. One that is not keeps its tenant's later letters waiting, too."""
+        place = letter.message.tenant_id, name
+        if place in self._down:
             return False
-        if self._asked_for or not (miss.reason.permanent or miss.reason in _OF_THE_MESSAGE):
+        if self._asked_for or self._is_worth_it(name, miss, letter, resolved):
+            return True
+        if miss.reason not in _OF_THE_MESSAGE:
+            self._down.add(place)
+        return False
+
+    def _is_worth_it(
+        self, name: NotificationProvider, miss: Miss, letter: DeadLetter, resolved: ResolvedConfig
+    ) -> bool:
+        """Whether another attempt may end otherwise: after a permanent failure only when something changed."""
+        if not (miss.reason.permanent or miss.reason in _OF_THE_MESSAGE):
             return True
         ready, _ = self._service.destinations.ready([name], resolved, Budget().call)
         if name not in ready:
             return False
         config = fingerprint(ready[name].config)
-        owner = None if resolved.of_root else tenant_id
+        owner = None if resolved.of_root else letter.message.tenant_id
         health = HealthRows(self._service.state, log.warning).load(owner).get(name, Health())
         if config != miss.config or health.well_since > miss.tried_at:
             return True

@@ -191,6 +191,15 @@ def test_what_failed_for_good_is_not_tried_again_at_once(relay: Relay) -> None:
     assert titles(relay) == []
 
 
+def test_what_waits_for_its_destination_is_not_overtaken(relay: Relay) -> None:
+    relay.miss("one", answer=GONE)
+    relay.miss("two", "three")
+    assert relay.maintain().replayed == 0
+    relay.clock.advance(PROBE_SECONDS)
+    assert relay.maintain().replayed == 3
+    assert titles(relay) == ["one", "two", "three"]
+
+
 def test_another_configuration_is_worth_a_look(relay: Relay) -> None:
     relay.miss("one", answer=GONE)
     relay.configure(BY_SLACK, slack={"enabled": True, "webhook_url": f"{relay.chat.url}2"})
