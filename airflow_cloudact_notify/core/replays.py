@@ -40,6 +40,8 @@ RUN_SECONDS = 240.0
 _LEASE = SEND_SECONDS + claims.LEASE_MARGIN
 _OF_THE_MESSAGE = (FailureReason.REJECTED, FailureReason.RECIPIENTS_REFUSED, FailureReason.INTERNAL)
 """What says nothing about other messages."""
+LONGEST_PAUSE = 3600.0
+"""Seconds after which what may have arrived is sent once more; less when it has not been waiting for so long."""
 MAY_REPEAT = "The process that sent this before was interrupted: it may repeat."
 
 
@@ -187,7 +189,12 @@ class _Run:
     def _is_worth_it(
         self, name: NotificationProvider, miss: Miss, letter: DeadLetter, resolved: ResolvedConfig
     ) -> bool:
-        """Whether another attempt may end otherwise: after a permanent failure only when something changed."""
+        """Whether another attempt may end otherwise: after a permanent failure only when something changed.
+
+        What may have arrived is left alone for as long as it has been waiting: it may have arrived each time.
+        """
+        if miss.ambiguous and self.now - miss.tried_at < min(miss.tried_at - letter.failed_at, LONGEST_PAUSE):
+            return False
         if not (miss.reason.permanent or miss.reason in _OF_THE_MESSAGE):
             return True
         ready, _ = self._service.destinations.ready([name], resolved, Budget().call)
@@ -265,6 +272,7 @@ def _once_more(miss: Miss, result: DeliveryResult, now: float) -> Miss:
         detail=(result.detail or miss.detail)[:MAX_DETAIL],
         tried_at=now,
         attempts=miss.attempts + result.attempts,
+        ambiguous=result.ambiguous,
         recipients=result.deferred or miss.recipients,
     )
 

@@ -166,6 +166,7 @@ class Sending:
                 attempts=result.attempts,
                 recipients=result.deferred,
                 config=fingerprint(section) if section else "",
+                ambiguous=result.ambiguous,
             )
         if not short:
             return None

@@ -192,7 +192,7 @@ def test_a_row_survives_the_way_through_text() -> None:
     from airflow_cloudact_notify.core.state.outbox import Outbox
     from airflow_cloudact_notify.core.state.store import MemoryStateStore
 
-    miss = Miss(FailureReason.NOT_FOUND, "gone", 3.5, 2, ("a@b.c",), "beef")
+    miss = Miss(FailureReason.NOT_FOUND, "gone", 3.5, 2, ("a@b.c",), "beef", True)
     letter = DeadLetter(make_message(), {SLACK: miss, EMAIL: miss}, 1.0, 2.0, True, 3.0)
     outbox = Outbox(MemoryStateStore(), print)
     outbox.save("k", letter)

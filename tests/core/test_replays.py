@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from airflow_cloudact_notify.core.maintenance import maintain
 from airflow_cloudact_notify.core.state.control import LONGEST_RUN, Control
 from airflow_cloudact_notify.testing import SmtpInbox
 from tests.core.relay import BOTH, BY_SLACK, EMAIL, SLACK, Relay, title_of
+from tests.scripted import HANG_UP, ScriptedWebhook
 
 GONE = (404, "no_service")
 
@@ -179,6 +181,26 @@ def test_late_messages_count_against_the_hour(relay: Relay) -> None:
     relay.clock.advance(3600)
     assert relay.maintain().replayed == 1
     assert titles(relay) == ["one", "two", "three"]
+
+
+def test_what_may_have_arrived_is_repeated_ever_more_rarely(relay: Relay) -> None:
+    with ScriptedWebhook(*[HANG_UP] * 99) as server:
+        relay.configure(BY_SLACK, slack={"enabled": True, "webhook_url": server.url})
+        relay.service = relay.make(allowed_webhook_hosts=[server.host])
+        assert not relay.send("taken, and never said so").delivered
+        assert not relay.send("behind it").delivered
+        told = []
+        for minutes in range(0, 5 * 60, 5):
+            before = server.requests
+            relay.maintain()
+            told += [minutes] * (server.requests - before)
+            relay.clock.advance(299)
+    assert told[:2] == [0, 5]
+    pauses = [later - sooner for sooner, later in pairwise(told)]
+    assert pauses == sorted(pauses)
+    assert 60 <= pauses[-1] <= 65
+    tried = {letter.message.title: letter.missed[SLACK].attempts for letter in relay.letters()}
+    assert tried == {"taken, and never said so": 1 + len(told), "behind it": 1}
 
 
 # --- permanent failures

@@ -28,6 +28,7 @@ class Miss:
     :param attempts: how many, in all.
     :param recipients: who missed it, when others were served; else everybody did.
     :param config: what stood for the destination's configuration.
+    :param ambiguous: whether it may have arrived all the same.
     """
 
     reason: FailureReason
@@ -36,6 +37,7 @@ class Miss:
     attempts: int = 0
     recipients: tuple[str, ...] = ()
     config: str = ""
+    ambiguous: bool = False
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.detail}" if self.detail else str(self.reason)
@@ -120,6 +122,7 @@ def _row(letter: DeadLetter) -> dict[str, Any]:
                 "attempts": miss.attempts,
                 "recipients": list(miss.recipients),
                 "config": miss.config,
+                "ambiguous": miss.ambiguous,
             }
             for name, miss in letter.missed.items()
         },
@@ -149,4 +152,5 @@ def _miss(row: dict[str, Any]) -> Miss:
         attempts=int(row["attempts"]),
         recipients=tuple(map(str, row["recipients"])),
         config=str(row["config"]),
+        ambiguous=bool(row.get("ambiguous")),
     )
