@@ -23,6 +23,7 @@ from airflow_cloudact_notify.core.state.outages import OutageRows
 from airflow_cloudact_notify.core.state.sends import hour_of
 from airflow_cloudact_notify.core.state.store import StateStore, short_hash
 from airflow_cloudact_notify.core.summaries import digest_of, overview_of
+from airflow_cloudact_notify.core.teller import Teller
 from airflow_cloudact_notify.core.times import Times
 
 log = logging.getLogger(__name__)
@@ -47,25 +48,26 @@ class _Waiting:
         return {parsed(key).why for key in self.keys} & set(GATES)
 
 
-def send_digests(service: NotificationService, now: float) -> int:
+def send_digests(teller: Teller, now: float) -> int:
     """Send what is due, delete the rows that it tells of, and return the number of digests.
 
     :param now: seconds since 1970.
     :raises StateUnavailable: when the state does not answer.
     """
+    service = teller.service
     waiting = [group for group in _waiting(service.state, now) if not is_live(group.row, now)]
     sent = 0
     for group in waiting:
         about = group.row.told or group.last
         digest = digest_of(about, group.tally, _times(service, about.tenant_id))
-        if not group.gates and (told := send(service, digest)):
+        if not group.gates and (told := teller.tell(digest)):
             sent += 1
             _settle(service.state, [group], told)
     gated = [group for group in waiting if group.gates and not _is_held(service, group, now)]
     for tenant_id, groups in _by_tenant(gated):
         held = [(group.last, group.tally) for group in groups]
         overview = overview_of(tenant_id, held, _times(service, tenant_id))
-        if told := send(service, overview, _destinations(service, groups)):
+        if told := teller.tell(overview, _destinations(service, groups)):
             sent += 1
             _settle(service.state, groups, told)
     return sent
@@ -78,20 +80,6 @@ def is_live(row: Cooldown, now: float) -> bool:
     """
     telling = row.claim is not None and claims.is_live(row.claim, now)
     return telling or (row.told is not None and 0 <= now - row.told_at < row.seconds)
-
-
-def send(
-    service: NotificationService,
-    message: NotificationMessage,
-    providers: Iterable[NotificationProvider] = (),
-) -> list[NotificationProvider]:
-    """Send a message and return the destinations that took it."""
-    try:
-        report = service.send(message, providers=list(providers))
-    except InvalidTenantIdError as error:
-        log.warning("not told: %s", error)
-        return []
-    return [name for name, result in report.items() if result]
 
 
 def forget(state: StateStore, held: list[str], told: Iterable[NotificationProvider] = ()) -> None:

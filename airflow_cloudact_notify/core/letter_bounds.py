@@ -9,6 +9,7 @@ from airflow_cloudact_notify.core.metrics import DEAD_LETTERS_LOST, hand_over
 from airflow_cloudact_notify.core.notices import tell_lost
 from airflow_cloudact_notify.core.service import NotificationService
 from airflow_cloudact_notify.core.state.outbox import TRIES, DeadLetter, Outbox, letter_key, tenant_of
+from airflow_cloudact_notify.core.teller import Teller
 from airflow_cloudact_notify.core.times import duration
 
 MAX_LETTERS = 500
@@ -33,13 +34,13 @@ def give_up(service: NotificationService, outbox: Outbox, now: float) -> int:
     of_tenant: dict[str | None, list[str]] = {}
     for key in outbox.listed():
         of_tenant.setdefault(tenant_of(key), []).append(key)
-    lost = 0
+    teller, lost = Teller(service), 0
     for tenant_id, keys in of_tenant.items():
         given_up = dict(_beyond_bounds(outbox, keys, now))
         for letter, why in given_up.values():
             log_whole(letter.message, letter.missed, f"A dead letter is given up: {why}")
         if given_up:
-            tell_lost(service, tenant_id, list(given_up.values()))
+            tell_lost(teller, tenant_id, list(given_up.values()))
         for key in given_up:
             outbox.delete(key)
         missed = (name for letter, _ in given_up.values() for name in letter.missed)

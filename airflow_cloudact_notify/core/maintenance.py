@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from airflow_cloudact_notify.core import claims
-from airflow_cloudact_notify.core.digests import forget, is_live, send, send_digests
+from airflow_cloudact_notify.core.digests import forget, is_live, send_digests
 from airflow_cloudact_notify.core.enums import Lifecycle, NotificationEvent
 from airflow_cloudact_notify.core.gates import GATES
 from airflow_cloudact_notify.core.message import MessageKind, NotificationMessage
@@ -26,6 +26,7 @@ from airflow_cloudact_notify.core.state.outages import Outage, OutageRows
 from airflow_cloudact_notify.core.state.sends import Sends
 from airflow_cloudact_notify.core.state.silences import Silences
 from airflow_cloudact_notify.core.state.store import StateStore
+from airflow_cloudact_notify.core.teller import Teller
 
 log = logging.getLogger(__name__)
 
@@ -65,13 +66,14 @@ def maintain(service: NotificationService, latest_success: LatestSuccess, now: f
     try:
         cooldowns = dict(_cooldowns(state))
         replayed = replay_due(service, now)
-        tell_health(service, now)
+        teller = Teller(service)
+        tell_health(teller, now)
         done = Maintained(
-            retold=_retell(service, cooldowns.values(), now),
+            retold=_retell(teller, cooldowns.values(), now),
             replayed=replayed.delivered,
             lost=replayed.lost,
-            digests=send_digests(service, now),
-            recovered=_recover(service, latest_success),
+            digests=send_digests(teller, now),
+            recovered=_recover(teller, latest_success),
             pruned=_prune(state, cooldowns, now),
         )
         control.ran(now)
@@ -80,16 +82,16 @@ def maintain(service: NotificationService, latest_success: LatestSuccess, now: f
     return done
 
 
-def _retell(service: NotificationService, cooldowns: Iterable[Cooldown], now: float) -> int:
+def _retell(teller: Teller, cooldowns: Iterable[Cooldown], now: float) -> int:
     """Tell what reporters were telling when they were killed."""
     messages = (claims.abandoned(row, now) for row in cooldowns)
-    return sum(bool(send(service, message)) for message in messages if message)
+    return sum(bool(teller.tell(message)) for message in messages if message)
 
 
-def _recover(service: NotificationService, latest_success: LatestSuccess) -> int:
+def _recover(teller: Teller, latest_success: LatestSuccess) -> int:
     """End the outages of pipelines whose success no callback told."""
-    ended, rows = 0, OutageRows(service.state, log.warning)
-    for outage in _outages(service.state):
+    ended, rows = 0, OutageRows(teller.service.state, log.warning)
+    for outage in _outages(teller.service.state):
         began = latest_success(outage.pipeline_id or "")
         if began is None or began.timestamp() < outage.last_run_at:
             continue
@@ -102,7 +104,7 @@ def _recover(service: NotificationService, latest_success: LatestSuccess) -> int
             lifecycle=Lifecycle.SUCCESS,
             run_began_at=began,
         )
-        send(service, success)
+        teller.tell(success)
         ended += rows.read(outage.key) is None
     return ended
 

@@ -15,9 +15,9 @@ from airflow_cloudact_notify.core.config import destinations
 from airflow_cloudact_notify.core.enums import NotificationEvent, NotificationProvider, NotificationSeverity
 from airflow_cloudact_notify.core.message import MessageKind, NotificationMessage
 from airflow_cloudact_notify.core.metrics import UNHEALTHY, hand_over
-from airflow_cloudact_notify.core.service import NotificationService
 from airflow_cloudact_notify.core.state.health import Health, HealthRows
 from airflow_cloudact_notify.core.state.outbox import DeadLetter
+from airflow_cloudact_notify.core.teller import Teller
 from airflow_cloudact_notify.core.texts import counted
 from airflow_cloudact_notify.core.times import Times
 
@@ -29,21 +29,21 @@ MAX_TITLES = 10
 """Lost messages that a notice names."""
 
 
-def tell_health(service: NotificationService, now: float) -> int:
+def tell_health(teller: Teller, now: float) -> int:
     """Tell the root which destinations have become unhealthy, and well again; return how many notices were taken.
 
     :param now: seconds since 1970.
     :raises StateUnavailable: when the state does not answer.
     """
-    rows, told = HealthRows(service.state, log.warning), 0
+    rows, told = HealthRows(teller.service.state, log.warning), 0
     unhealthy: Counter[NotificationProvider] = Counter()
-    times = service.get_config(None).style.times
+    times = teller.service.get_config(None).style.times
     for key in rows.listed():
         tenant_id, known = rows.read(key)
         unhealthy.update(name for name, health in known.items() if health.unhealthy)
         for name, health in known.items():
             notice = _of_health(tenant_id, name, health, times)
-            if notice is None or not _was_told(service, notice, without=name if tenant_id is None else None):
+            if notice is None or not _was_told(teller, notice, without=name if tenant_id is None else None):
                 continue
             told += 1
             # Read again: a sender may have written it meanwhile.
@@ -51,18 +51,16 @@ def tell_health(service: NotificationService, now: float) -> int:
             if name in latest:
                 rows.save(tenant_id, latest | {name: replace(latest[name], told=health.unhealthy)})
         _forget_old(rows, key, now)
-    hand_over(((UNHEALTHY, unhealthy[name], (name,)) for name in destinations()), service.metrics)
+    hand_over(((UNHEALTHY, unhealthy[name], (name,)) for name in destinations()), teller.service.metrics)
     return told
 
 
-def tell_lost(
-    service: NotificationService, tenant_id: str | None, lost: Sequence[tuple[DeadLetter, str]]
-) -> None:
+def tell_lost(teller: Teller, tenant_id: str | None, lost: Sequence[tuple[DeadLetter, str]]) -> None:
     """Tell the root which messages of a tenant are given up, each with the reason."""
     titles = [letter.message.title for letter, _ in lost]
     more = [f"and {len(titles) - MAX_TITLES} more"] if len(titles) > MAX_TITLES else []
     _was_told(
-        service,
+        teller,
         NotificationMessage(
             kind=MessageKind.HEALTH,
             event=NotificationEvent.SYSTEM_ERROR,
@@ -118,17 +116,17 @@ def _notice(severity: NotificationSeverity, title: str, message: str) -> Notific
 
 
 def _was_told(
-    service: NotificationService, notice: NotificationMessage, without: NotificationProvider | None = None
+    teller: Teller, notice: NotificationMessage, without: NotificationProvider | None = None
 ) -> bool:
     """Send a notice to whom the root has system errors told, but for the destination that it is about."""
-    root = service.configs.resolve(None)
+    root = teller.service.configs.resolve(None)
     # Good news goes the way of the bad.
     routed = policy.plan(notice.model_copy(update={"severity": NotificationSeverity.ERROR}), root)
     to = [name for name in (*routed.send_to, *routed.fall_back) if name is not without]
     if routed.held or not to:
         log.warning("There is nobody at the root to tell: %s: %s", notice.title, notice.message)
         return False
-    return service.send(notice, providers=to[: max(1, len(routed.send_to))]).delivered
+    return bool(teller.tell(notice, to[: max(1, len(routed.send_to))]))
 
 
 def _whose(tenant_id: str | None) -> str:

@@ -165,6 +165,20 @@ def test_a_notice_that_nobody_takes_is_tried_again_and_causes_no_other(relay: Re
     assert len(relay.noticed) == 5
 
 
+def test_a_root_that_does_not_answer_keeps_maintenance_waiting_once(relay: Relay) -> None:
+    tenants = ("one", "two", "three")
+    for tenant in tenants:
+        hook = {"enabled": True, "webhook_url": relay.chat.url}
+        relay.folder.write(tenant, slack=hook, event_triggers=[BY_SLACK], unhealthy_after=1)
+        relay.miss("gone", answer=GONE, tenant_id=tenant)
+    relay.clock.slept.clear()
+    relay.ops.answer(429, "rate_limited", {"Retry-After": "600"})
+    relay.maintain()
+    assert (relay.clock.slept, len(relay.ops.payloads)) == ([], 1)
+    relay.maintain()
+    assert len(relay.ops.payloads) == 1 + len(tenants)
+
+
 def test_what_was_over_before_it_could_be_told_is_not_told(relay: Relay) -> None:
     make_ill(relay)
     relay.clock.advance(PROBE_SECONDS)

@@ -102,6 +102,24 @@ def test_a_digest_that_nobody_takes_is_sent_the_next_time_with_the_same_count(st
     assert "3 more reports" in storm.told[-1]
 
 
+def test_a_destination_that_keeps_a_digest_waiting_keeps_no_other_tenants(storm: Storm) -> None:
+    with SlackInbox() as other:
+        storm.folder.write("zeta", slack={"enabled": True, "webhook_url": other.url})
+        storm.configure(retry_config={"max_attempts": 3})
+        storm.service = storm.make(allowed_webhook_hosts=["127.0.0.1"])
+        for tenant_id, pipeline_id in (("acme", "a"), ("acme", "b"), ("zeta", "z")):
+            again = report(tenant_id=tenant_id, pipeline_id=pipeline_id)
+            assert storm.service.send(again).delivered
+            hold(storm, 1, tenant_id=tenant_id, pipeline_id=pipeline_id)
+        storm.clock.advance(301)
+        storm.clock.slept.clear()
+        storm.chat.payloads.clear()
+        storm.chat.answer(429, "rate_limited", {"Retry-After": "600"})
+        assert maintained(storm).digests == 1
+        assert (len(storm.told), len(other.payloads), storm.clock.slept) == (1, 2, [])
+        assert maintained(storm).digests == 2
+
+
 def test_a_report_that_comes_while_a_digest_is_sent_is_counted_by_the_next(storm: Storm) -> None:
     storm.service.send(report())
     hold(storm, 2)
