@@ -161,7 +161,7 @@ class Sending:
                 reason=result.reason
                 if isinstance(result.reason, FailureReason)
                 else FailureReason.SERVER_ERROR,
-                detail=(result.detail or "; ".join(refusals))[:MAX_DETAIL],
+                detail=("; ".join(refusals) or result.detail)[:MAX_DETAIL],
                 tried_at=now,
                 attempts=result.attempts,
                 recipients=result.deferred,

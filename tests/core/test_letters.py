@@ -18,6 +18,7 @@ from airflow_cloudact_notify.core.state.store import MAX_KEY
 from airflow_cloudact_notify.testing import SmtpInbox, make_message
 from tests.core.relay import BOTH, BY_SLACK, EMAIL, SLACK, Relay
 from tests.core.storm import Flaky, refuse
+from tests.scripted import HANG_UP, ScriptedSmtp
 
 
 def test_what_nobody_took_is_one_dead_letter(relay: Relay) -> None:
@@ -57,6 +58,20 @@ def test_recipients_who_may_yet_be_reached_are_kept_and_others_are_not(relay: Re
     [letter] = relay.letters()
     assert letter.missed[EMAIL].recipients == ("b@acme.example",)
     assert "450" in letter.missed[EMAIL].detail
+
+
+def test_a_letter_says_what_those_met_whom_it_is_for(relay: Relay) -> None:
+    with ScriptedSmtp({"RCPT b@acme.example": ["450 later"], "CONTENT": ["250 OK", HANG_UP]}) as server:
+        relay.configure(
+            {"event": "pipeline_failure", "providers": ["email"]},
+            email=relay.email(smtp_port=server.port),
+            retry_config={"max_attempts": 2, "initial_delay_seconds": 0},
+        )
+        assert relay.send(severity="warning")["email"]
+    [letter] = relay.letters()
+    assert letter.missed[EMAIL].detail.startswith("450 later, then 127.0.0.1:")
+    assert letter.missed[EMAIL].detail.endswith("closed the connection; the mail may have arrived")
+    assert letter.missed[EMAIL].ambiguous
 
 
 def test_what_was_delivered_held_back_or_tested_is_no_dead_letter(relay: Relay) -> None:
