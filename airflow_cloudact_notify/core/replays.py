@@ -229,6 +229,8 @@ class _Run:
                 left[name] = _once_more(miss, result, self.now)
                 if result.reason not in _OF_THE_MESSAGE:
                     self._down.add((letter.message.tenant_id, name))
+            elif not report:
+                log.warning("%s: of those who missed it none is a recipient of %s any more", key, name)
         if not left:
             self._outbox.delete(key)
             self.delivered += report.delivered

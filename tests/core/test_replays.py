@@ -85,7 +85,7 @@ def test_only_the_recipients_who_missed_it_are_told(relay: Relay) -> None:
     assert relay.rows("letter") == []
 
 
-def test_a_recipient_who_is_none_any_more_is_not_told(relay: Relay) -> None:
+def test_a_recipient_who_is_none_any_more_is_not_told(relay: Relay, caplog: pytest.LogCaptureFixture) -> None:
     with SmtpInbox(refuse={"b@acme.example": "450 later"}) as picky:
         relay.mail = picky
         relay.configure({"event": "pipeline_failure", "providers": ["email"]})
@@ -98,6 +98,7 @@ def test_a_recipient_who_is_none_any_more_is_not_told(relay: Relay) -> None:
         assert relay.maintain().replayed == 0
         assert picky.messages == []
     assert relay.rows("letter") == []
+    assert "of those who missed it none is a recipient of email any more" in caplog.text
 
 
 def test_what_fails_again_is_kept_and_nothing_overtakes_it(relay: Relay) -> None:
