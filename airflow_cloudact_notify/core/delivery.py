@@ -172,7 +172,7 @@ class Delivery:
         self._unanswered += 1
         return self._result(
             FailureReason.BUDGET_EXHAUSTED,
-            f"no answer within the {seconds:g} s it may take; it {MAY_HAVE_ARRIVED}",
+            f"no answer within the {round(seconds, 1):g} s it may take; it {MAY_HAVE_ARRIVED}",
         )
 
     def _rendered(self, message: NotificationMessage, parts: Parts) -> tuple[Any, str]:

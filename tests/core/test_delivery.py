@@ -236,7 +236,7 @@ def test_one_that_fails_does_not_touch_the_others(budget: float | None) -> None:
 def test_who_does_not_end_in_time_has_failed_and_the_others_are_told() -> None:
     never = threading.Event()
     providers = {EMAIL: Waiting(never), SLACK: RecordingProvider()}
-    email, slack = deliver(make_message(), providers, terms(budget=1.5))
+    email, slack = deliver(make_message(), providers, terms(budget=1.51234))
     never.set()
     assert (email.outcome, email.reason, email.attempts) == (
         Outcome.FAILED,
