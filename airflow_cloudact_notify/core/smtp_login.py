@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import smtplib
 
 from airflow_cloudact_notify.core.enums import FailureReason
@@ -23,6 +24,9 @@ def log_in(client: smtplib.SMTP, username: str, password: str, token: str | None
     except UnicodeEncodeError:
         why = "smtp_username or smtp_password has letters beyond ASCII, which cannot be sent"
         raise DeliveryError(FailureReason.MISCONFIGURED, why) from None
+    except binascii.Error:
+        # What it asked is not even Base64.
+        raise smtplib.SMTPResponseException(-1, b"") from None
     except smtplib.SMTPAuthenticationError as error:
         refused = TokenRefusedError if token else smtplib.SMTPAuthenticationError
         sent = (password, f"\0{username}\0{password}", token or "", xoauth2(username, token or ""))

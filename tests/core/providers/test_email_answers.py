@@ -53,6 +53,7 @@ FAILURES = [
     ("AUTH", "535 5.7.139 Authentication unsuccessful", AUTH, 1),
     ("AUTH", "538 5.7.11 Encryption required", AUTH, 1),
     ("AUTH", "550 5.7.30 Basic authentication is not supported for Client Submission", AUTH, 1),
+    ("AUTH", "nonsense", UNREACHABLE, 3),
     ("AUTH", HANG_UP, UNREACHABLE, 3),
     ("AUTH", SILENCE, TIMEOUT, 3),
     ("MAIL", "421 4.3.2 closing", SERVER_ERROR, 3),
@@ -288,6 +289,14 @@ def test_a_server_that_hangs_up_on_a_wrong_password_has_refused_it() -> None:
         result = delivered(mailer(server))
     assert (result.reason, result.attempts) == (AUTH, 1)
     assert "535 5.7.8 no" in result.detail
+
+
+def test_a_question_that_makes_no_sense_is_none_of_a_mail_servers() -> None:
+    with ScriptedSmtp({"AUTH": ["334 not Base64 either"]}) as server:
+        assert delivered(mailer(server), under=terms(FrozenClock())).attempts == 2
+    with ScriptedSmtp({"AUTH": "334 not Base64 either"}) as server:
+        result = delivered(mailer(server), under=terms(FrozenClock()))
+    assert (result.reason, result.attempts) == (UNREACHABLE, 3)
 
 
 def test_another_way_of_logging_in_is_tried_before_giving_up() -> None:
