@@ -14,6 +14,9 @@ UNDER_WAY = f"{PREFIX}:control:maintaining"
 LONGEST_RUN = 600.0
 """Seconds after which maintenance that did not end counts as killed."""
 
+LONGEST_WAIT = 5.0
+"""Seconds that a row's reading and writing is thought to take at most."""
+
 
 class Control:
     """Reads and writes the rows. Every method raises ``StateUnavailable`` when the store does not answer."""
@@ -41,12 +44,15 @@ class Control:
 
         :param now: seconds since 1970.
         """
+        began = time.monotonic()
         until, _ = self._under_way()
         if now < until <= now + LONGEST_RUN:
             return False
         row = {"v": SCHEMA_VERSION, "until": now + LONGEST_RUN, "token": self._own}
         self._store.put(UNDER_WAY, json.dumps(row))
-        time.sleep(2 * self._store.settle_seconds)
+        # Another who has looked just as we did writes as slowly as we do.
+        took = min(time.monotonic() - began, LONGEST_WAIT)
+        time.sleep(2 * max(self._store.settle_seconds, took))
         return self._under_way()[1] in (self._own, "")
 
     def ends(self) -> None:
