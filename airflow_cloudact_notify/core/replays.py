@@ -17,7 +17,7 @@ from airflow_cloudact_notify.core.enums import FailureReason, NotificationProvid
 from airflow_cloudact_notify.core.errors import CloudActNotifyError, InvalidTenantIdError
 from airflow_cloudact_notify.core.health import PROBE_SECONDS, fingerprint, is_due
 from airflow_cloudact_notify.core.letter_bounds import give_up, promote_tries
-from airflow_cloudact_notify.core.letters import MAX_DETAIL, log_whole
+from airflow_cloudact_notify.core.letters import MAX_DETAIL, Attempt, log_whole
 from airflow_cloudact_notify.core.message import MessageKind, NotificationMessage
 from airflow_cloudact_notify.core.metrics import DEAD_LETTERS, hand_over
 from airflow_cloudact_notify.core.outages import Outages
@@ -168,6 +168,7 @@ class _Run:
             _late(letter, missed, self.now, resolved.config.style.times),
             budget=Budget(SEND_SECONDS),
             missed={name: miss.recipients for name, miss in missed.items()},
+            attempt=Attempt(was_told=letter.was_told),
         )
         self._settle(key, letter, missed, report)
         if report.delivered:

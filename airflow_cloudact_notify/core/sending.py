@@ -132,7 +132,8 @@ class Sending:
         """Send to the destinations, and to who steps in for those that fail."""
         results = own = first.send()
         sections = first.sections
-        short = [result for result in results if not result]
+        # What somebody heard before needs nobody to step in, who may be the very one.
+        short = [result for result in results if not result and not self.attempt.was_told]
         second = self.waves.second(message, first, short) if short else None
         if second is not None:
             stepped_in = second.send()

@@ -134,6 +134,27 @@ def test_a_fall_back_may_deliver_it_too(relay: Relay) -> None:
     assert relay.rows("letter") == []
 
 
+def test_who_was_told_at_once_steps_in_for_nobody_later(relay: Relay) -> None:
+    relay.configure(BOTH, fallback_providers=["email"])
+    relay.chat.answer(503).answer(503)
+    relay.send("one")
+    assert relay.maintain().replayed == 0
+    assert len(relay.mailed) == 1
+    assert relay.maintain().replayed == 1
+    assert len(relay.mailed) == 1
+
+
+def test_who_was_told_by_a_tasks_earlier_try_steps_in_for_nobody_later(relay: Relay) -> None:
+    relay.configure(BOTH, fallback_providers=["email"])
+    message = relay.message("by a task")
+    relay.chat.answer(503).answer(503)
+    relay.service.send(message, attempt=Attempt(is_last=False))
+    report = relay.service.send(message, attempt=Attempt(is_first=False))
+    assert list(report) == [SLACK]
+    assert report.dead_letter
+    assert len(relay.mailed) == 1
+
+
 @pytest.mark.parametrize("what", ["event", "destination", "everything"])
 def test_what_is_switched_off_meanwhile_stays_a_letter(relay: Relay, what: str) -> None:
     relay.miss("one")
