@@ -85,9 +85,9 @@ class Books:
                 has_it = servers[place].taken[number] > 0
                 self._check(has_it, f"{number} is said to be delivered to {place}, which does not have it")
         for place, server in servers.items():
-            for number, times in server.taken.items():
+            for (number, _), times in server.told.items():
                 doubt = server.unsure[number] or (place, number) in self.in_doubt
-                fair = times == 1 or doubt or self._partly(place, server)
+                fair = times == 1 or doubt
                 self._check(bool(fair), f"{place} was sent {number} {times} times, and nobody was in doubt")
 
     def _compare(self, number: int, is_found: bool, servers: Mapping[Place, Server]) -> None:
@@ -112,10 +112,6 @@ class Books:
             late = result.reason in (FailureReason.TIMEOUT, FailureReason.BUDGET_EXHAUSTED)
             if result.ambiguous or (late and result.attempts):
                 self.in_doubt.add(((report.message.tenant_id or "", name), number))
-
-    def _partly(self, place: Place, server: Server) -> bool:
-        """Whether a mail server took a message in parts: some recipients first, others later."""
-        return place[1] is NotificationProvider.EMAIL and server.met["defer_one"] > 0
 
     def _check(self, is_right: bool, problem: str) -> None:
         if not is_right:

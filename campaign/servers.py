@@ -11,7 +11,7 @@ import ssl
 import struct
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from email.utils import formatdate
 from typing import Any, Self
 
@@ -55,6 +55,8 @@ MAIL_FAULTS = (
 class Server:
     """One destination. ``taken`` counts what it took by number, ``unsure`` what it took without saying so.
 
+    ``told`` counts it by number and recipient: a mail may be taken in parts.
+
     :param wrong: a TLS context whose certificate nobody trusts.
     :param right: one whose certificate is trusted; left out, the server speaks without TLS.
     """
@@ -71,6 +73,7 @@ class Server:
         self.right, self.wrong = right, wrong
         self.taken: Counter[int] = Counter()
         self.unsure: Counter[int] = Counter()
+        self.told: Counter[tuple[int, str]] = Counter()
         self.met: Counter[str] = Counter()
         self.bodies: list[str] = []
         self.share_of_faults = 0.0
@@ -150,11 +153,13 @@ class Server:
             return client
         return opened.enter_context(context.wrap_socket(client, server_side=True))
 
-    def _note(self, body: str, *, sure: bool) -> None:
+    def note(self, body: str, *, sure: bool, recipients: Iterable[str] = ("",)) -> None:
+        """Write down what was taken."""
         with self._lock:
             self.bodies.append(body)
             for number in {int(found) for found in NUMBER.findall(body)[:1]}:
                 (self.taken if sure else self.unsure)[number] += 1
+                self.told.update((number, who) for who in recipients if sure)
 
 
 class Webhook(Server):
@@ -173,14 +178,14 @@ class Webhook(Server):
             if fault == "close_after_body":
                 # Whether it has taken the message, nobody knows but itself.
                 if self.random.random() < 0.5:
-                    self._note(body, sure=False)
+                    self.note(body, sure=False)
                 return
             status, text, more = _ANSWERS.get(fault, lambda: ("200 OK", "ok", ""))()
             if fault == "garbage":
                 client.sendall(b"\x00\xff no web server \r\n\r\n")
                 return
             if status.startswith("200"):
-                self._note(body, sure=True)
+                self.note(body, sure=True)
             answer = (
                 f"HTTP/1.1 {status}\r\nContent-Length: {len(text)}\r\nConnection: close\r\n{more}\r\n{text}"
             )
@@ -211,7 +216,7 @@ class MailServer(Server):
             return
         self._say(client, "421 busy" if fault == "busy" else "220 loopback")
         lines = opened.enter_context(client.makefile("rb"))
-        served = 0
+        recipients: dict[str, bool] = {}
         while line := lines.readline().decode("ascii", "replace").strip():
             verb = line.upper().split()[0]
             if verb == "STARTTLS":
@@ -219,9 +224,9 @@ class MailServer(Server):
                 client = self._secured(client, fault, opened)
                 lines = opened.enter_context(client.makefile("rb"))
             elif verb == "RCPT":
-                served += self._recipient(client, fault, first=served == 0)
+                recipients[line] = self._recipient(client, fault, first=not recipients)
             elif verb == "DATA":
-                if not self._content(client, lines, fault):
+                if not self._content(client, lines, fault, recipients):
                     return
             else:
                 self._say(client, self._usual(verb, line, fault))
@@ -239,16 +244,16 @@ class MailServer(Server):
         return "221 bye" if verb == "QUIT" else "250 OK"
 
     def _recipient(self, client: socket.socket, fault: str, *, first: bool) -> bool:
-        """Answer one recipient; the first of them is the one that some faults mean."""
+        """Answer one recipient, and return whether he is taken; the first of them is the one that some faults mean."""
         no = ""
         if fault == "refuse_all" or (fault == "refuse_one" and first):
             no = "550 5.1.1 no such user"
         elif fault == "defer_one" and first:
             no = "450 4.2.1 greylisted"
         self._say(client, no or "250 OK")
-        return True
+        return not no
 
-    def _content(self, client: socket.socket, lines: Any, fault: str) -> bool:
+    def _content(self, client: socket.socket, lines: Any, fault: str, recipients: Mapping[str, bool]) -> bool:
         """Take a mail's content; return whether the conversation goes on."""
         self._say(client, "354 go ahead")
         content = b""
@@ -257,11 +262,11 @@ class MailServer(Server):
         text = content.decode("utf-8", "replace")
         if fault in ("close_after_data", "take_and_close"):
             if fault == "take_and_close":
-                self._note(text, sure=False)
+                self.note(text, sure=False)
             return False
         answers = {"reject_content": "554 5.7.1 policy", "defer_content": "452 4.3.1 out of storage"}
         if fault not in answers:
-            self._note(text, sure=True)
+            self.note(text, sure=True, recipients=[who for who in recipients if recipients[who]])
         self._say(client, answers.get(fault, "250 taken"))
         return True
 

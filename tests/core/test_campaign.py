@@ -9,8 +9,10 @@ import pytest
 
 from airflow_cloudact_notify.core import letters, masking, replays
 from campaign import run
-from campaign.run import Campaign, Result
+from campaign.books import Books
+from campaign.run import EMAIL, Campaign, Result
 from campaign.secrets import SECRETS, Search
+from campaign.servers import MailServer
 
 # Deliveries that were given up may still hold their connections when a test ends.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -51,6 +53,15 @@ def test_a_letter_that_vanishes_later_is_missed(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(replays._Run, "deliver", deliver)
     assert any("was kept, and is nowhere" in problem for problem in played(tmp_path).problems)
+
+
+def test_a_mail_may_be_taken_in_parts_but_by_no_recipient_twice() -> None:
+    server, books = MailServer("seed"), Books()
+    server.met["defer_one"] += 1
+    for recipient, problems in (("ann", 0), ("bob", 0), ("bob", 1)):
+        server.note("run-0001", sure=True, recipients=[recipient])
+        books.balance(0, [], [], {("acme", EMAIL): server})
+        assert len(books.problems) == problems
 
 
 def test_a_secret_that_is_not_masked_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
