@@ -19,6 +19,8 @@ TOKEN_TIMEOUT = 10.0
 MICROSOFT = "https://login.microsoftonline.com"
 # https://developers.google.com/identity/protocols/oauth2/web-server#offline
 GOOGLE_TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 - a place, not a secret
+# https://learn.microsoft.com/en-us/entra/identity-platform/reference-error-codes#handling-error-codes-in-your-application
+_FOR_NOW = ("temporarily_unavailable", "server_error")
 
 
 class OAuth2Config(Section):
@@ -82,8 +84,10 @@ def _microsofts(config: OAuth2Config) -> str:
     if "access_token" in answer:
         token: str = answer["access_token"]
         return token
-    words = str(answer.get("error_description") or answer.get("error") or "no token").splitlines()[0]
-    raise DeliveryError(FailureReason.AUTH, f"{place} gave no access token ({words})")
+    code = answer.get("error")
+    words = str(answer.get("error_description") or code or "no token").splitlines()[0]
+    reason = FailureReason.SERVER_ERROR if code in _FOR_NOW else FailureReason.AUTH
+    raise DeliveryError(reason, f"{place} gave no access token ({words})")
 
 
 @functools.lru_cache(maxsize=256)

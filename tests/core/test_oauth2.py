@@ -192,6 +192,13 @@ def test_the_scope_is_the_sections(microsoft: TokenServer) -> None:
             400, {"error": "unauthorized_client"}, FailureReason.AUTH, "unauthorized_client", id="not allowed"
         ),
         pytest.param(
+            429,
+            {"error": "temporarily_unavailable"},
+            FailureReason.SERVER_ERROR,
+            "127.0.0.1 gave no access token (temporarily_unavailable)",
+            id="too many",
+        ),
+        pytest.param(
             503, {}, FailureReason.SERVER_ERROR, "127.0.0.1 gave no access token (HTTP Error: 503)", id="ill"
         ),
     ],
