@@ -7,6 +7,7 @@ import os
 import re
 import ssl
 import threading
+import time
 import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -26,8 +27,13 @@ MAX_BODY = 4096
 MAX_RETRY_AFTER = 86_400.0
 """Seconds that stand for any longer wait."""
 
+IDLE_SECONDS = 60.0
+"""How long a connection that nobody uses is kept: firewalls and balancers forget one, some after 4 minutes."""
+
 _NUMBER = re.compile(r"-?\d+(\.\d*)?")
-_SESSIONS: weakref.WeakSet[requests.Session] = weakref.WeakSet()
+_USED_AT: weakref.WeakKeyDictionary[requests.Session, float] = weakref.WeakKeyDictionary()
+"""Every session, and when it was used last, by ``time.monotonic``."""
+_CLOSING = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +60,15 @@ def session_for(url: str, proxy: str | None = None) -> requests.Session:
     session.proxies = {"http": proxy, "https": proxy} if proxy else known["proxies"]
     session.verify = known["verify"]
     session.trust_env = False
-    _SESSIONS.add(session)
+    _USED_AT[session] = time.monotonic()
     return session
 
 
 def _let_go_of_the_parents_connections() -> None:
     """Two processes that write to one connection spoil it for each other, so a forked one opens its own."""
-    for session in list(_SESSIONS):
+    global _CLOSING
+    _CLOSING = threading.Lock()
+    for session in list(_USED_AT):
         for prefix, adapter in list(session.adapters.items()):
             session.mount(prefix, type(adapter)())
 
@@ -80,6 +88,7 @@ def post_json(
 
     logging.getLogger("urllib3.connectionpool").addFilter(_SECRET_PATHS)
     host = urlsplit(url).hostname or "the webhook"
+    _close_if_idle(session)
     _SECRET_PATHS.posting = True
     try:
         with session.post(url, json=payload, timeout=timeout, allow_redirects=False, stream=True) as answer:
@@ -91,6 +100,15 @@ def post_json(
         raise _translated(error, host, timeout) from None
     finally:
         _SECRET_PATHS.posting = False
+
+
+def _close_if_idle(session: requests.Session) -> None:
+    """Let go of connections that may not lead anywhere any more; the session opens others."""
+    with _CLOSING:
+        now = time.monotonic()
+        if now - _USED_AT.get(session, now) > IDLE_SECONDS:
+            session.close()
+        _USED_AT[session] = now
 
 
 def why(error: OSError, host: str, timeout: float) -> tuple[FailureReason, str]:

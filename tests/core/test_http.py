@@ -3,8 +3,11 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+import threading
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 import requests
@@ -24,6 +27,7 @@ from airflow_cloudact_notify.core.http import (
     session_for,
 )
 from airflow_cloudact_notify.testing import SlackInbox
+from airflow_cloudact_notify.testing.loopback import LOOPBACK
 from tests.support import refused_port, silent_port, talking_port
 
 SECRET = "/services/T000/B000/SECRET"
@@ -290,6 +294,42 @@ def test_authorities_that_are_not_there_are_named_and_nothing_was_sent(
     with pytest.raises(DeliveryError, match=r"no TLS with 127.0.0.1: .*nowhere\.pem") as error:
         post(f"https://127.0.0.1:1{SECRET}")
     assert (error.value.reason, error.value.ambiguous) == (FailureReason.TLS, False)
+
+
+class KeptOpen(BaseHTTPRequestHandler):
+    """Takes what is posted, any number of times over one connection."""
+
+    protocol_version = "HTTP/1.1"
+    callers: ClassVar[list[Any]] = []
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.callers.append(self.client_address)
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *args: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(("idle", "connections"), [(10.0, 1), (0.0, 3)])
+def test_a_connection_that_nobody_has_used_for_long_is_not_relied_on(
+    monkeypatch: pytest.MonkeyPatch, idle: float, connections: int
+) -> None:
+    monkeypatch.setattr(http, "IDLE_SECONDS", idle)
+    monkeypatch.setattr(KeptOpen, "callers", [])
+    server = ThreadingHTTPServer((LOOPBACK, 0), KeptOpen)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    url = f"http://{LOOPBACK}:{server.server_port}/"
+    with session_for(url) as session:
+        for _ in range(3):
+            assert post_json(session, url, {}, timeout=5).status == 200
+    server.shutdown()
+    server.server_close()
+    thread.join()
+    assert len(set(KeptOpen.callers)) == connections
 
 
 def test_a_fork_opens_a_connection_of_its_own() -> None:
