@@ -132,7 +132,16 @@ class NotificationMessage(BaseModel):
     @property
     def is_success(self) -> bool:
         """Whether it tells that something works."""
-        if self.kind is not MessageKind.ALERT or not self.pipeline_id:
+        return self.kind is MessageKind.ALERT and self._is_good_news
+
+    @property
+    def is_late_recovery(self) -> bool:
+        """Whether it tells late that something works again: it follows up the failure that it ends."""
+        return self.kind is MessageKind.REPLAY and self._is_good_news and self.thread_id is not None
+
+    @property
+    def _is_good_news(self) -> bool:
+        if not self.pipeline_id:
             return False
         return self.lifecycle is Lifecycle.SUCCESS or (
             self.lifecycle is None and self.event is NotificationEvent.PIPELINE_SUCCESS

@@ -80,7 +80,8 @@ def plan(
     if not config.enabled or not (config.enabled_destinations() or resolved.broken):
         why = "neither the tenant's file nor the root's settings have a destination switched on"
         return Plan(severity, held=Held(SuppressionReason.NOTHING_ENABLED, why))
-    if trigger is not None and not trigger.enabled:
+    # Who was alerted hears of the recovery, also where successes are off: at once or late.
+    if trigger is not None and not trigger.enabled and not message.is_late_recovery:
         why = f"the trigger for {trigger.event} is switched off"
         return Plan(severity, held=Held(SuppressionReason.EVENT_OFF, why))
     if trigger is None and providers is None and _is_chatter(message, severity):

@@ -13,6 +13,7 @@ from airflow_cloudact_notify.core import letter_bounds, replays
 from airflow_cloudact_notify.core.enums import FailureReason
 from airflow_cloudact_notify.core.health import PROBE_SECONDS
 from airflow_cloudact_notify.core.letters import Attempt
+from airflow_cloudact_notify.core.looks import RECOVERED
 from airflow_cloudact_notify.core.maintenance import maintain
 from airflow_cloudact_notify.core.state.control import LONGEST_RUN, Control
 from airflow_cloudact_notify.testing import SmtpInbox
@@ -153,6 +154,21 @@ def test_who_was_told_by_a_tasks_earlier_try_steps_in_for_nobody_later(relay: Re
     assert list(report) == [SLACK]
     assert report.dead_letter
     assert len(relay.mailed) == 1
+
+
+def test_a_recovery_comes_late_also_where_successes_are_off(relay: Relay) -> None:
+    relay.configure(BY_SLACK, {"event": "pipeline_success", "enabled": False})
+    run: dict[str, Any] = {"task_id": None, "dedup_key": None}
+    assert relay.send(lifecycle="failure", **run).delivered
+    success = {"event": "pipeline_success", "severity": None, "lifecycle": "success"}
+    relay.chat.answer(503)
+    assert relay.send(**success, **run).dead_letter
+    relay.chat.payloads.clear()
+    assert relay.maintain().replayed == 1
+    [late] = relay.chatted
+    assert "Recovered: sales" in late
+    assert RECOVERED.label in late
+    assert relay.send(**success, **run).suppressed
 
 
 @pytest.mark.parametrize("what", ["event", "destination", "everything"])
