@@ -106,11 +106,12 @@ class Books:
             self._check(not taken, f"{number} was suppressed, and a server has it")
 
     def note_doubts(self, report: NotificationReport) -> None:
-        """Write down which destinations did not answer, or not in time."""
+        """Write down where nobody knows whether it arrived, and what is said to come again."""
         number = number_of(report.message.pipeline_logging_id or "")
+        announced = any("may be told again" in note for note in report.notes)
         for name, result in report.items():
             late = result.reason in (FailureReason.TIMEOUT, FailureReason.BUDGET_EXHAUSTED)
-            if result.ambiguous or (late and result.attempts):
+            if announced or result.ambiguous or (late and result.attempts):
                 self.in_doubt.add(((report.message.tenant_id or "", name), number))
 
     def _check(self, is_right: bool, problem: str) -> None:
