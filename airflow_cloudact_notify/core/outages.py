@@ -167,7 +167,7 @@ class Outages:
         began = message.run_began_at.timestamp() if message.run_began_at else None
         try:
             outage = self._rows.read(_key_of_success(message))
-            if outage is None:
+            if outage is None or _is_of_another_instance(message, outage):
                 return None
             held = self._held_keys(outage)
             newest = max([outage.last_run_at, *(parsed(key).began for key in held)])
@@ -229,6 +229,7 @@ class Outages:
             cooldowns=tuple(dict.fromkeys((*outage.cooldowns, *cooldowns))),
             told_at=now if told else outage.told_at or now,
             told_key=cooldowns[0] if cooldowns and told else outage.told_key,
+            map_index=message.map_index if task_id and (told or not outage.failed) else outage.map_index,
         )
 
     def _held_keys(self, outage: Outage) -> list[str]:
@@ -269,6 +270,11 @@ def _key_of_success(message: NotificationMessage) -> str:
     # What is told by an explicit call is told of the pipeline, whichever task made the call.
     explicit = message.is_success and message.lifecycle is None
     return outage_key(message.tenant_id, message.pipeline_id, None if explicit else message.task_id)
+
+
+def _is_of_another_instance(success: NotificationMessage, outage: Outage) -> bool:
+    """Whether a mapped task succeeded where another instance of it failed; what is told of a run is of them all."""
+    return None not in (success.map_index, outage.map_index) and success.map_index != outage.map_index
 
 
 def _failed_runs(outage: Outage, held: Iterable[str]) -> set[str]:

@@ -123,6 +123,20 @@ def test_with_scope_task_each_task_recovers_by_its_own_success(storm: Storm) -> 
     assert storm.rows() == []
 
 
+def test_with_scope_task_a_mapped_task_recovers_by_the_instance_that_failed(storm: Storm) -> None:
+    storm.configure({"cooldown_scope": "task"})
+    for index in range(6):
+        of = {"run": "r1", "began": 5, "map_index": index, "task_id": "load"}
+        storm.service.send(success(**of) if index % 2 else report(lifecycle="failure", **of))
+    assert len(storm.told) == 1
+
+    storm.service.send(success(run="r2", began=6, map_index=1, task_id="load"))
+    assert len(storm.told) == 1
+    storm.service.send(success(run="r2", began=6, map_index=0, task_id="load"))
+    assert "Recovered: Task sales.load" in storm.told[1]
+    assert storm.rows() == []
+
+
 def test_with_scope_event_a_recovery_leaves_the_cooldown_and_the_counts_of_other_pipelines(
     storm: Storm,
 ) -> None:

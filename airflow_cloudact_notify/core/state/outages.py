@@ -29,6 +29,7 @@ class Outage:
     :param told_at: when its last failure was told, in seconds since 1970.
     :param told_key: the key of the cooldown that this one began.
     :param thread_id: the id of the message that told its first failure.
+    :param map_index: which instance of a mapped task was told of last; success of another ends nothing.
     """
 
     tenant_id: str | None
@@ -42,6 +43,7 @@ class Outage:
     told_at: float = 0.0
     told_key: str = ""
     thread_id: str = ""
+    map_index: int | None = None
 
     @property
     def key(self) -> str:
@@ -104,4 +106,5 @@ def _outage(row: dict[str, Any]) -> Outage:
         told_at=float(row["told_at"]),
         told_key=str(row.get("told_key", "")),
         thread_id=str(row.get("thread_id", "")),
+        map_index=row.get("map_index"),
     )
