@@ -6,12 +6,17 @@ import logging
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime
+from typing import Any
 
 from airflow_cloudact_notify.bridge.process import is_supervised
 from airflow_cloudact_notify.bridge.wiring import airflow_service
 from airflow_cloudact_notify.core.maintenance import maintain
+from airflow_cloudact_notify.core.state.outages import Outage
 
 log = logging.getLogger(__name__)
+
+MAX_RUNS = 50
+"""Successful runs of a pipeline that are looked at for each outage."""
 
 
 def maintain_now(conn_id: str) -> dict[str, int]:
@@ -21,32 +26,52 @@ def maintain_now(conn_id: str) -> dict[str, int]:
     return asdict(done)
 
 
-def latest_success(dag_id: str) -> datetime | None:
-    """Return the logical date of a DAG's newest successful run, ``None`` when there is none, or nobody answers.
+def latest_success(outage: Outage) -> datetime | None:
+    """Return the logical date of the newest run whose success may end an outage, ``None`` when there is none.
 
     Airflow finds runs by their logical date only: a run without one ends an outage through its own callback.
     """
+    before = datetime.now(UTC)
+    for _ in range(MAX_RUNS):
+        run = _success_before(outage.pipeline_id or "", before)
+        if run is None or run.logical_date.timestamp() < outage.last_run_at:
+            return None
+        if _may_end(run, outage):
+            date: datetime = run.logical_date
+            return date
+        before = run.logical_date
+    return None
+
+
+def _may_end(run: Any, outage: Outage) -> bool:
+    """Whether a run ended after the failure, as a backfill's failure has newer runs before it, for the same tenant."""
+    named = (run.conf or {}).get("tenant_id")
+    is_later = run.end_date is None or run.end_date.timestamp() >= outage.failed_at
+    return is_later and (not named or str(named) == outage.tenant_id)
+
+
+def _success_before(dag_id: str, moment: datetime) -> Any:
+    """Return the newest successful run with a logical date before a moment, ``None`` when there is none."""
     if not is_supervised():
-        return _latest_success_in_database(dag_id)
+        return _success_in_database(dag_id, moment)
     from airflow.sdk.execution_time.comms import GetPreviousDagRun
     from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
 
-    answer = SUPERVISOR_COMMS.send(
-        GetPreviousDagRun(dag_id=dag_id, logical_date=datetime.now(UTC), state="success")
-    )
-    run = getattr(answer, "dag_run", None)
-    return run.logical_date if run else None
+    answer = SUPERVISOR_COMMS.send(GetPreviousDagRun(dag_id=dag_id, logical_date=moment, state="success"))
+    return getattr(answer, "dag_run", None)
 
 
-def _latest_success_in_database(dag_id: str) -> datetime | None:
+def _success_in_database(dag_id: str, moment: datetime) -> Any:
     """Return the same on the command line, where Airflow's models reach the database."""
     from airflow.models.dagrun import DagRun
     from airflow.utils.session import create_session
-    from sqlalchemy import func, select
+    from sqlalchemy import select
 
-    query = select(func.max(DagRun.logical_date)).where(
-        DagRun.dag_id == dag_id, DagRun.state == "success", DagRun.logical_date <= datetime.now(UTC)
+    query = (
+        select(DagRun.logical_date, DagRun.end_date, DagRun.conf)
+        .where(DagRun.dag_id == dag_id, DagRun.state == "success", DagRun.logical_date < moment)
+        .order_by(DagRun.logical_date.desc())
+        .limit(1)
     )
     with create_session() as session:
-        newest: datetime | None = session.scalar(query)
-    return newest
+        return session.execute(query).first()

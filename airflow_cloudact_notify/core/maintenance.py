@@ -35,8 +35,9 @@ MEMORY_SECONDS = 7 * 86_400.0
 OUTAGE_SECONDS = 90 * 86_400.0
 """How long after its last failure was told an outage without an end is remembered, and what a gate held back."""
 
-LatestSuccess = Callable[[str], datetime | None]
-"""Takes a pipeline's id; returns when its newest successful run began."""
+LatestSuccess = Callable[[Outage], datetime | None]
+"""Takes an outage; returns when the newest run of its pipeline began whose success may end it: not one that had ended
+before the failure, nor one of another tenant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ def _recover(teller: Teller, latest_success: LatestSuccess) -> int:
     """End the outages of pipelines whose success no callback told."""
     ended, rows = 0, OutageRows(teller.service.state, log.warning)
     for outage in _outages(teller.service.state):
-        began = latest_success(outage.pipeline_id or "")
+        began = latest_success(outage)
         if began is None or began.timestamp() < outage.last_run_at:
             continue
         success = NotificationMessage(

@@ -229,6 +229,7 @@ class Outages:
             cooldowns=tuple(dict.fromkeys((*outage.cooldowns, *cooldowns))),
             told_at=now if told else outage.told_at or now,
             told_key=cooldowns[0] if cooldowns and told else outage.told_key,
+            failed_at=max(outage.failed_at, message.occurred_at.timestamp()),
             map_index=message.map_index if task_id and (told or not outage.failed) else outage.map_index,
         )
 

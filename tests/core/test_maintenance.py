@@ -20,6 +20,7 @@ from airflow_cloudact_notify.core.maintenance import (
 )
 from airflow_cloudact_notify.core.policy import cooldown_key
 from airflow_cloudact_notify.core.state.held import MANY, HeldReports
+from airflow_cloudact_notify.core.state.outages import Outage
 from airflow_cloudact_notify.core.state.store import MemoryStateStore
 from airflow_cloudact_notify.testing import SlackInbox
 from tests.core.storm import LEASE, Storm, report, success
@@ -39,7 +40,7 @@ def storm(tmp_path: Path, inbox: SlackInbox) -> Storm:
     return Storm(tmp_path, inbox)
 
 
-def never(pipeline_id: str) -> datetime | None:
+def never(outage: Outage) -> datetime | None:
     return None
 
 
@@ -187,7 +188,7 @@ def test_rows_that_make_no_sense_at_all_are_deleted_when_they_are_old(storm: Sto
 
 
 def began_at(hour: int) -> LatestSuccess:
-    return lambda pipeline_id: datetime(2026, 1, 1, hour, tzinfo=UTC) if pipeline_id == "sales" else None
+    return lambda outage: datetime(2026, 1, 1, hour, tzinfo=UTC) if outage.pipeline_id == "sales" else None
 
 
 def test_an_outage_whose_end_no_callback_told_is_ended(storm: Storm) -> None:
@@ -238,9 +239,9 @@ def test_a_callback_that_ends_it_first_leaves_nothing_to_tell(storm: Storm) -> N
     storm.configure({}, {"event": "pipeline_success"})
     storm.service.send(report(lifecycle="failure", began=5))
 
-    def meanwhile(pipeline_id: str) -> datetime | None:
+    def meanwhile(outage: Outage) -> datetime | None:
         storm.service.send(success(began=6))
-        return began_at(6)(pipeline_id)
+        return began_at(6)(outage)
 
     maintained(storm, meanwhile)
     assert len(storm.told) == 2

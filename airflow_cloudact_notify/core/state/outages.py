@@ -23,6 +23,7 @@ class Outage:
 
     :param since: when its first failure was told, in seconds since 1970.
     :param last_run_at: when the newest failed run began, in seconds since 1970; success of an older one ends nothing.
+    :param failed_at: when the last failure that was told happened, in seconds since 1970.
     :param alerted: the destinations that were told.
     :param failed: short hashes of the runs that failed.
     :param cooldowns: the keys of the cooldown rows that end with it.
@@ -44,6 +45,7 @@ class Outage:
     told_key: str = ""
     thread_id: str = ""
     map_index: int | None = None
+    failed_at: float = 0.0
 
     @property
     def key(self) -> str:
@@ -107,4 +109,5 @@ def _outage(row: dict[str, Any]) -> Outage:
         told_key=str(row.get("told_key", "")),
         thread_id=str(row.get("thread_id", "")),
         map_index=row.get("map_index"),
+        failed_at=float(row.get("failed_at", 0.0)),
     )
