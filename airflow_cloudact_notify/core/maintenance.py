@@ -114,31 +114,46 @@ def _prune(state: StateStore, cooldowns: Mapping[str, Cooldown], now: float) -> 
     """Delete cooldowns that are over, outages without an end, what is remembered of sound pipelines, old held rows,
     what was sent in earlier hours, silences that are over.
 
+    A row is deleted at once when it was looked at: reporters write the same rows meanwhile.
+
     :param cooldowns: the rows as they were when maintenance began.
     """
-    again = Cooldowns(state, log.warning)
-    over = [key for key, row in cooldowns.items() if _is_over(row, now) and _is_over(again.load(key), now)]
-    old: list[str] = []
+    pruned, again = 0, Cooldowns(state, log.warning)
     outages, incidents = OutageRows(state, log.warning), Incidents(state, log.warning)
+    for key, row in cooldowns.items():
+        if _is_over(row, now) and _is_as_it_was(again.load(key), row):
+            state.delete(key)
+            pruned += 1
     for key in outages.listed():
         outage = outages.read(key)
         if outage is None or now - outage.told_at > OUTAGE_SECONDS:
-            old.append(key)
+            state.delete(key)
+            pruned += 1
     for key in incidents.listed():
         incident = incidents.read(key)
         if incident is None or now - incident.written_at > MEMORY_SECONDS:
-            old.append(key)
+            state.delete(key)
+            pruned += 1
+    sent = Sends(state).over(now)
+    for key in sent:
+        state.delete(key)
+    silences = Silences(state, log.warning).prune(now)
+    return pruned + _prune_held(state, now) + len(sent) + silences
+
+
+def _prune_held(state: StateStore, now: float) -> int:
     surplus: list[str] = []
     for keys in HeldReports(state).groups():
         # The first one stays: it says since when.
         surplus += keys[1 : len(keys) - MANY + 1] if len(keys) > MANY else []
         surplus += [key for key in keys if _is_old(parsed(key), now) and key not in surplus]
     forget(state, surplus)
-    sent = Sends(state).over(now)
-    for key in (*over, *old, *sent):
-        state.delete(key)
-    silences = Silences(state, log.warning).prune(now)
-    return len(over) + len(old) + len(surplus) + len(sent) + silences
+    return len(surplus)
+
+
+def _is_as_it_was(row: Cooldown, before: Cooldown) -> bool:
+    """Whether nothing was told since maintenance began, however long ago that is, and nothing is being told."""
+    return (row.told_at, row.claim) == (before.told_at, before.claim)
 
 
 def _is_old(held: HeldKey, now: float) -> bool:

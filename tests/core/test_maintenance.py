@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -290,6 +290,47 @@ def test_a_running_claim_is_left_alone(storm: Storm) -> None:
     storm.is_killed_while_telling(report())
     assert maintained(storm) == NOTHING
     assert storm.rows("cooldown:")
+
+
+class Meanwhile(MemoryStateStore):
+    """Lets something happen while maintenance is about to read outages in order to prune them."""
+
+    happens: Callable[[], object] | None = None
+
+    def keys(self, prefix: str) -> list[str]:
+        if self.happens and prefix == "cloudact_notify:incident:":
+            self.happens, happens = None, self.happens
+            happens()
+        return super().keys(prefix)
+
+
+def test_a_claim_that_comes_while_old_rows_are_deleted_is_not_deleted_with_them(storm: Storm) -> None:
+    storm.state = state = Meanwhile()
+    storm.configure()
+    storm.service.send(report())
+    storm.clock.advance(301)
+    state.happens = lambda: storm.is_killed_while_telling(report(title="Failed again"))
+    maintained(storm)
+    storm.clock.advance(LEASE + 1)
+    assert maintained(storm).retold == 1
+    assert "Failed again" in storm.told[1]
+
+
+def test_what_is_told_while_maintenance_runs_for_long_cools_down(storm: Storm) -> None:
+    storm.configure({}, {"event": "pipeline_success"})
+    storm.service.send(report(pipeline_id="broken"))
+    storm.service.send(report())
+    storm.clock.advance(301)
+
+    def after_a_while(outage: Outage) -> None:
+        storm.clock.advance(60)
+        if outage.pipeline_id == "broken":
+            storm.service.send(report())
+
+    maintained(storm, after_a_while)
+    assert len(storm.told) == 3
+    storm.service.send(report())
+    assert len(storm.told) == 3
 
 
 def test_what_a_killed_reporter_was_telling_and_nobody_may_be_told_any_more_is_given_up_after_a_week(
