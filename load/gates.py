@@ -10,10 +10,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from airflow_cloudact_notify.core.state.held import LATE_SECONDS
 from airflow_cloudact_notify.core.state.silences import SILENCES
 from airflow_cloudact_notify.testing import SlackInbox
 from demo.preparation import Progress, make_anew
@@ -74,6 +76,7 @@ def _silence(airflow: StandaloneAirflow, inbox: SlackInbox) -> tuple[str, list[s
     maintain(airflow, "while-silenced")
     while_silenced = _told(inbox)
     airflow.delete_variable(SILENCES)
+    time.sleep(LATE_SECONDS)
     maintain(airflow, "after-the-silence")
     told = [*while_silenced, *_told(inbox)]
     right = not while_silenced and len(told) == 1 and "1 report was held back" in told[0]
@@ -87,6 +90,7 @@ def _quiet_hours(
     maintain(airflow, "in-quiet-hours")
     in_quiet = _told(inbox)
     _configure(configs, inbox, "quiet", {})
+    time.sleep(LATE_SECONDS)
     maintain(airflow, "after-quiet-hours")
     told = [*in_quiet, *_told(inbox)]
     right = len(in_quiet) == 1 and "gates_quiet_critical" in in_quiet[0] and len(told) == 2

@@ -20,6 +20,8 @@ ANEW = "#cleared:"
 """In an occasion, before the number of tries that were over when a person cleared the task."""
 LEASE_MARGIN = 5.0
 """Seconds that a claim outlasts its reporter's budget by."""
+CLOCKS_APART = 5.0
+"""Seconds that the clocks of machines may differ by: so far ahead, what was told was told just now."""
 LONGEST_LEASE = 1800.0
 """Seconds. A claim that says it lasts longer was not made by a sound clock."""
 
@@ -76,8 +78,8 @@ def claimed(key: str, row: Cooldown, message: NotificationMessage, now: float, l
 def cooling_down(row: Cooldown, plan: Plan, now: float) -> Held | None:
     """Return why a message is held back, ``None`` when it may go.
 
-    A higher severity than that of what was told, or is being told, breaks through. What lies in the future (a clock
-    was set back) holds nothing.
+    A higher severity than that of what was told, or is being told, breaks through. What lies further in the future than
+    clocks differ (one was set back) holds nothing.
 
     :param now: seconds since 1970.
     """
@@ -86,13 +88,18 @@ def cooling_down(row: Cooldown, plan: Plan, now: float) -> Held | None:
         return Held(SuppressionReason.BEING_TOLD, "another process is telling it", counts=True)
     if row.told is None or severity > row.told.effective_severity:
         return None
-    passed = now - row.told_at
     # Another trigger may have told it, with another cooldown: what applies now counts.
-    if not 0 <= passed < plan.cooldown_seconds:
+    if not is_within(row.told_at, plan.cooldown_seconds, now):
         return None
+    passed = max(0.0, now - row.told_at)
     left = duration((plan.cooldown_seconds - passed) * 1000)
     why = f"told {duration(passed * 1000)} ago; the next one may go in {left}"
     return Held(SuppressionReason.COOLDOWN, why, counts=True)
+
+
+def is_within(told_at: float, seconds: float, now: float) -> bool:
+    """Whether a cooldown that began when something was told is not over. All in seconds, the moments since 1970."""
+    return -CLOCKS_APART <= now - told_at < seconds
 
 
 def is_about(row: Cooldown, message: NotificationMessage) -> bool:
@@ -158,7 +165,9 @@ def after_delivery(row: Cooldown, told: Cooldown, token: str) -> Cooldown:
     """
     severity = told.told.effective_severity if told.told else NotificationSeverity.INFO
     known, claim = row.told, row.claim
-    severer = known and known.effective_severity > severity and 0 <= told.told_at - row.told_at < row.seconds
+    severer = (
+        known and known.effective_severity > severity and is_within(row.told_at, row.seconds, told.told_at)
+    )
     others = claim and claim.token != token and claim.severity > severity
     return replace(
         told,

@@ -79,7 +79,7 @@ def is_live(row: Cooldown, now: float) -> bool:
     :param now: seconds since 1970.
     """
     telling = row.claim is not None and claims.is_live(row.claim, now)
-    return telling or (row.told is not None and 0 <= now - row.told_at < row.seconds)
+    return telling or (row.told is not None and claims.is_within(row.told_at, row.seconds, now))
 
 
 def forget(state: StateStore, held: list[str], told: Iterable[NotificationProvider] = ()) -> None:

@@ -19,7 +19,7 @@ from airflow_cloudact_notify.core.maintenance import (
     maintain,
 )
 from airflow_cloudact_notify.core.policy import cooldown_key
-from airflow_cloudact_notify.core.state.held import MANY, HeldReports
+from airflow_cloudact_notify.core.state.held import LATE_SECONDS, MANY, HeldReports
 from airflow_cloudact_notify.core.state.outages import Outage
 from airflow_cloudact_notify.core.state.store import MemoryStateStore
 from airflow_cloudact_notify.testing import SlackInbox
@@ -129,7 +129,7 @@ def test_a_report_that_comes_while_a_digest_is_sent_is_counted_by_the_next(storm
     HeldReports(storm.state).add(key, report(), storm.clock() - 0.5)
     assert maintained(storm).digests == 1
     assert "2 more reports" in storm.told[1]
-    storm.clock.advance(5)
+    storm.clock.advance(LATE_SECONDS)
     assert maintained(storm).digests == 1
     assert "1 more report:" in storm.told[2]
 

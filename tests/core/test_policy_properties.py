@@ -31,7 +31,7 @@ from airflow_cloudact_notify.core.providers.base import Receipt
 from airflow_cloudact_notify.core.resolved import ResolvedConfig
 from airflow_cloudact_notify.core.service import NotificationService
 from airflow_cloudact_notify.core.state.cooldowns import Claim, Cooldown, Cooldowns
-from airflow_cloudact_notify.core.state.held import HeldReports, parsed, uncounted
+from airflow_cloudact_notify.core.state.held import LATE_SECONDS, HeldReports, parsed, uncounted
 from airflow_cloudact_notify.core.state.store import MemoryStateStore
 from airflow_cloudact_notify.testing import FrozenClock, make_message
 from tests.core.folder import Folder, email, slack
@@ -85,7 +85,8 @@ def test_only_a_running_cooldown_or_a_running_claim_of_no_lower_severity_holds_b
         NOW < row.claim.until <= NOW + claims.LONGEST_LEASE and row.claim.severity >= severity
     )
     by_told = row.told is not None and (
-        row.told_at <= NOW < row.told_at + seconds and row.told.effective_severity >= severity
+        row.told_at - claims.CLOCKS_APART <= NOW < row.told_at + seconds
+        and row.told.effective_severity >= severity
     )
     assert (held is not None) is (by_claim or by_told)
 
@@ -175,7 +176,7 @@ def test_any_text_survives_the_state(title: str, body: str, details: dict[str, A
 
 
 @quickly
-@given(st.lists(st.tuples(st.floats(0, 5), st.floats(0, 1.9), st.booleans()), max_size=40))
+@given(st.lists(st.tuples(st.floats(0, 5), st.floats(0, LATE_SECONDS - 0.1), st.booleans()), max_size=40))
 def test_each_held_report_is_counted_once_however_late_its_row_comes(
     steps: list[tuple[float, float, bool]],
 ) -> None:
@@ -191,7 +192,7 @@ def test_each_held_report_is_counted_once_however_late_its_row_comes(
         held.add("key", report(), now - late)
         if counts:
             count()
-    now += 10
+    now += 2 * LATE_SECONDS
     count()
     keys = held.keys("key", None)
     assert total == len(keys) == len(steps)

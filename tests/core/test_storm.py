@@ -229,6 +229,23 @@ def test_a_report_that_comes_while_another_counts_is_counted_by_the_next(storm: 
     assert words.startswith("+1 more since")
 
 
+def test_machines_whose_clocks_differ_by_seconds_tell_once_and_count_all(storm: Storm) -> None:
+    behind = storm.make(clock=lambda: storm.clock() - 4.5)
+    storm.service.send(report())
+    assert behind.send(report()).suppressed is COOLDOWN
+    storm.clock.advance(298)
+    assert storm.service.send(report()).suppressed is COOLDOWN
+    storm.clock.advance(4)
+    told = [storm.service.send(report())]
+    assert behind.send(report()).suppressed is COOLDOWN
+    storm.clock.advance(301)
+    told.append(storm.service.send(report()))
+    counted = [
+        int(said.partition(" more")[0]) for one in told for said in one.message.history if "more" in said
+    ]
+    assert (sum(counted), len(storm.told)) == (3, 3)
+
+
 def test_many_are_told_as_many(storm: Storm) -> None:
     storm.service.send(report())
     storm.state = MemoryStateStore(max_rows=20_000)

@@ -29,8 +29,9 @@ _KEPT = {
 }
 MANY = 1000
 """Rows of one incident that are kept; maintenance deletes the rest."""
-LATE_SECONDS = 2.0
-"""A report is counted when it is older than this: the key of an earlier one may still be on its way."""
+LATE_SECONDS = 10.0
+"""A report is counted when it is older than this: the key of an earlier one may still be on its way, from a machine
+whose clock is some seconds behind, or to a database that lets writers wait."""
 
 
 @dataclass(frozen=True, slots=True)
