@@ -14,6 +14,7 @@ from airflow_cloudact_notify.core.gates import Place
 from airflow_cloudact_notify.core.message import MessageKind, NotificationMessage
 from airflow_cloudact_notify.core.policy import Held, Plan
 from airflow_cloudact_notify.core.state.cooldowns import Claim, Cooldown
+from airflow_cloudact_notify.core.state.held import parsed
 from airflow_cloudact_notify.core.times import duration
 
 ANEW = "#cleared:"
@@ -72,7 +73,7 @@ def claimed(key: str, row: Cooldown, message: NotificationMessage, now: float, l
         other = None
     claim = Claim(secrets.token_hex(8), now + lease, told.effective_severity, told)
     breaks_in = row.claim is not None and is_live(row.claim, now)
-    return Claimed(key, claim, told, other, first, breaks_in, row, now, counted=row.counted)
+    return Claimed(key, claim, told, other, first, breaks_in, row, now, counted=_counted(row, now))
 
 
 def cooling_down(row: Cooldown, plan: Plan, now: float) -> Held | None:
@@ -172,6 +173,15 @@ def after_delivery(row: Cooldown, told: Cooldown, token: str) -> Cooldown:
     return replace(
         told,
         told=known if severer else told.told,
-        counted=max(row.counted, told.counted),
+        counted=max(_counted(row, told.told_at), told.counted),
         claim=claim if others else None,
     )
+
+
+def _counted(row: Cooldown, now: float) -> str:
+    """Return the key of the last held report that was counted, unless a clock was set back since: those that come now
+    have earlier ones.
+
+    :param now: seconds since 1970.
+    """
+    return row.counted if parsed(row.counted).at <= now else ""

@@ -246,6 +246,19 @@ def test_machines_whose_clocks_differ_by_seconds_tell_once_and_count_all(storm: 
     assert (sum(counted), len(storm.told)) == (3, 3)
 
 
+def test_what_is_held_back_after_a_clock_was_set_back_is_counted(storm: Storm) -> None:
+    for _ in range(2):
+        storm.service.send(report())
+    storm.clock.advance(301)
+    assert "+1 more" in storm.service.send(report()).message.history[1]
+    storm.clock.advance(-3600)
+    for _ in range(4):
+        storm.service.send(report())
+    storm.clock.advance(301)
+    assert maintain(storm.service, lambda _: None, storm.clock()).digests == 1
+    assert "3 more reports" in storm.told[-1]
+
+
 def test_many_are_told_as_many(storm: Storm) -> None:
     storm.service.send(report())
     storm.state = MemoryStateStore(max_rows=20_000)
