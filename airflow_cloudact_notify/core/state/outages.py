@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import Any
 
 from airflow_cloudact_notify.core.state.store import PREFIX, StateStore, read_row, scope_key, short_hash
@@ -70,7 +71,9 @@ class OutageRows:
 
     def read(self, key: str) -> Outage | None:
         """Return a row, ``None`` when there is none that makes sense."""
-        return read_row(self._store, key, SCHEMA_VERSION, _outage, "an outage", self._warn)
+        return read_row(
+            self._store, key, SCHEMA_VERSION, lambda row: _outage(row, key), "an outage", self._warn
+        )
 
     def listed(self) -> list[str]:
         """Return the keys of all rows."""
@@ -95,8 +98,8 @@ def outage_key(tenant_id: str | None, pipeline_id: str | None, task_id: str | No
     return scope_key("outage", tenant_id, pipeline_id, task_id)
 
 
-def _outage(row: dict[str, Any]) -> Outage:
-    return Outage(
+def _outage(row: dict[str, Any], key: str) -> Outage:
+    outage = Outage(
         tenant_id=row["tenant_id"],
         pipeline_id=row["pipeline_id"],
         task_id=row["task_id"],
@@ -111,3 +114,6 @@ def _outage(row: dict[str, Any]) -> Outage:
         map_index=row.get("map_index"),
         failed_at=float(row.get("failed_at", 0.0)),
     )
+    if outage.key != key or not isfinite(outage.last_run_at):
+        raise ValueError(key)
+    return outage

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -108,6 +110,28 @@ def test_an_outage_that_makes_no_sense_is_ignored_with_a_warning(
     assert outages.read(key) is None
     [warning] = warnings
     assert key in warning
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"tenant_id": 5},
+        {"tenant_id": "other"},
+        {"pipeline_id": ["sales"]},
+        {"task_id": "\ud800"},
+        {"last_run_at": float("nan")},
+        {"last_run_at": float("inf")},
+    ],
+)
+def test_an_outage_that_cannot_be_its_keys_or_in_time_is_ignored_with_a_warning(
+    store: MemoryStateStore, outages: OutageRows, warnings: list[str], wrong: dict[str, Any]
+) -> None:
+    outage = Outage("acme", "sales", None, NOW)
+    outages.save(outage)
+    store.put(outage.key, json.dumps(json.loads(store.get(outage.key) or "") | wrong))
+    assert outages.read(outage.key) is None
+    [warning] = warnings
+    assert outage.key in warning
 
 
 def test_an_outage_is_read_as_it_was_written(outages: OutageRows, warnings: list[str]) -> None:
