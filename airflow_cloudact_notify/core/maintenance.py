@@ -6,8 +6,8 @@ Functions, called by the maintenance DAG and by the command line; one at a time.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from airflow_cloudact_notify.core import claims
@@ -70,7 +70,7 @@ def maintain(service: NotificationService, latest_success: LatestSuccess, now: f
         teller = Teller(service)
         tell_health(teller, now)
         done = Maintained(
-            retold=_retell(teller, cooldowns.values(), now),
+            retold=_retell(teller, cooldowns, now),
             replayed=replayed.delivered,
             lost=replayed.lost,
             digests=send_digests(teller, now),
@@ -83,10 +83,23 @@ def maintain(service: NotificationService, latest_success: LatestSuccess, now: f
     return done
 
 
-def _retell(teller: Teller, cooldowns: Iterable[Cooldown], now: float) -> int:
+def _retell(teller: Teller, cooldowns: Mapping[str, Cooldown], now: float) -> int:
     """Tell what reporters were telling when they were killed."""
-    messages = (claims.abandoned(row, now) for row in cooldowns)
-    return sum(bool(teller.tell(message)) for message in messages if message)
+    told = 0
+    for key, row in cooldowns.items():
+        message = claims.abandoned(row, now)
+        if message and teller.tell(message):
+            told += 1
+            _end_claim(teller.service.state, key, row)
+    return told
+
+
+def _end_claim(state: StateStore, key: str, before: Cooldown) -> None:
+    """End a claim that was told elsewhere: the cooldown may have been switched off since, or its scope changed."""
+    rows = Cooldowns(state, log.warning)
+    row = rows.load(key)
+    if row.claim and row.claim == before.claim:
+        rows.save(key, replace(row, claim=None))
 
 
 def _recover(teller: Teller, latest_success: LatestSuccess) -> int:

@@ -345,6 +345,19 @@ def test_what_a_killed_reporter_was_telling_and_nobody_may_be_told_any_more_is_g
     assert storm.told == []
 
 
+@pytest.mark.parametrize("change", [{"cooldown_seconds": None}, {"cooldown_scope": "task"}])
+def test_what_a_killed_reporter_was_telling_is_told_once_although_the_cooldown_is_another_now(
+    storm: Storm, change: dict[str, Any]
+) -> None:
+    storm.is_killed_while_telling(report())
+    storm.configure(change)
+    storm.clock.advance(301)
+    assert maintained(storm).retold == 1
+    storm.clock.advance(301)
+    assert maintained(storm).retold == 0
+    assert len(storm.told) == 1
+
+
 def test_a_claim_from_a_clock_far_ahead_is_told(storm: Storm) -> None:
     storm.clock.advance(2 * LONGEST_LEASE)
     storm.is_killed_while_telling(report())
