@@ -32,11 +32,13 @@ class Recovered:
 
     :param failed_runs: how many runs failed while it lasted.
     :param tally: what was held back meanwhile, and is not told yet.
+    :param held: the keys of all that was held back meanwhile: what comes later is not told with its end.
     """
 
     outage: Outage
     failed_runs: int
     tally: Tally | None = None
+    held: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,20 +175,22 @@ class Outages:
             newest = max([outage.last_run_at, *(parsed(key).began for key in held)])
             if began is not None and millis(began) < millis(newest):
                 return None
-            return Recovered(outage, len(_failed_runs(outage, held)), self._untold(outage, held))
+            failed_runs = len(_failed_runs(outage, held))
+            return Recovered(outage, failed_runs, self._untold(outage, held), tuple(held))
         except StateUnavailable as error:
             self._remark(f"whether something has recovered is not known: {error}")
             return None
 
-    def close(self, outage: Outage) -> None:
+    def close(self, ended: Recovered) -> None:
         """Forget an outage, what belongs to it, and when nothing is broken any more, what was told of its runs."""
+        outage = ended.outage
         tenant_id, pipeline_id = outage.tenant_id, outage.pipeline_id
         try:
             # The outage goes first: other reporters of its end then see that it was told.
             self._rows.delete(outage)
             self._cooldowns.delete(policy.recovery_key(tenant_id, pipeline_id, outage.task_id))
             for cooldown in outage.cooldowns:
-                self._end_cooldown(cooldown, outage)
+                self._end_cooldown(cooldown, ended)
             if not self._rows.of_pipeline(tenant_id, pipeline_id):
                 self._incidents.delete(tenant_id, pipeline_id)
         except StateUnavailable as error:
@@ -246,19 +250,21 @@ class Outages:
         }
         return self._held.sum_up([key for key in held if key > counted[key.rpartition(":")[0] + ":"]])
 
-    def _end_cooldown(self, key: str, outage: Outage) -> None:
+    def _end_cooldown(self, key: str, ended: Recovered) -> None:
         """Delete a cooldown with its held reports; what is left over is kept as counted, for maintenance."""
-        held = self._held.keys(key, outage.tenant_id)
-        own = [k for k in held if parsed(k).mark == outage.mark]
+        held = self._held.keys(key, ended.outage.tenant_id)
+        told = set(ended.held)
+        own = [k for k in held if k in told]
+        others = [k for k in held if k not in told]
         for k in own[:MAX_DELETED]:
             self._held.delete(k)
         row = self._cooldowns.load(key)
         if row.claim and claims.is_live(row.claim, self._clock()):
             return  # it is failing again
-        if len(held) <= min(len(own), MAX_DELETED):
+        if not others and len(own) <= MAX_DELETED:
             self._cooldowns.delete(key)
             return
-        counted = max(row.counted, own[-1]) if len(own) == len(held) else row.counted
+        counted = max(row.counted, own[-1]) if own and (not others or own[-1] < others[0]) else row.counted
         self._cooldowns.save(key, replace(row, told_at=0.0, counted=counted))
 
 

@@ -135,7 +135,7 @@ class NotificationService(OriginalApi):
         if earlier and not sent.held and (attempt.is_last or not unserved(sent.results)):
             records.letters.forget_try(message)
         if ended and (_was_told(sent) or not _is_to_tell(plan, resolved.config)):
-            records.books.outages.close(ended.outage)
+            records.books.outages.close(ended)
         records.books.outages.retried(message, plan)
         return self._reported(sent, resolved, plan, remarks)
 

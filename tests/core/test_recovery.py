@@ -269,10 +269,30 @@ def test_a_recovery_that_finds_the_outage_ended_meanwhile_is_not_told(storm: Sto
     storm.service.send(failure())
     ended = storm.books().outages.ended_by(success())
     assert ended is not None
-    late = storm.make(settle=lambda _: storm.books().outages.close(ended.outage)).send(success())
+    late = storm.make(settle=lambda _: storm.books().outages.close(ended)).send(success())
     assert late.suppressed is SuppressionReason.ALREADY_TOLD
     assert len(storm.told) == 1
     assert storm.rows() == []
+
+
+@pytest.mark.parametrize("before", [0, 3, 30])
+def test_what_is_held_back_while_the_recovery_is_on_its_way_is_counted_by_a_digest(
+    storm: Storm, before: int
+) -> None:
+    for number in range(before + 1):
+        storm.service.send(report(lifecycle="failure", run=f"r{number}", began=5))
+    storm.clock.advance(60)
+
+    def meanwhile(seconds: float) -> None:
+        storm.clock.advance(seconds)
+        assert storm.service.send(report(lifecycle="failure", run="newer", began=7)).suppressed
+
+    storm.make(settle=meanwhile).send(success(began=6))
+    assert "Recovered" in storm.told[1]
+    storm.clock.advance(60)
+    assert maintain(storm.service, lambda _: None, storm.clock()).digests == 1
+    assert "1 more report" in storm.told[2]
+    assert storm.rows("held:") == []
 
 
 def test_a_claim_on_a_recovery_that_was_told_meanwhile_is_taken_back(storm: Storm) -> None:
