@@ -233,12 +233,15 @@ class Bookkeeping:
         return Held(SuppressionReason.COOLDOWN, "another process has told it meanwhile", counts=True)
 
     def _told_by_others(self, claimed: Claimed, row: Cooldown) -> Held | None:
-        """Return why a recovery is held back: another reporter has told it, and ended the outage."""
+        """Return why a recovery is held back: another has told it, and ended the outage, or a newer run has failed."""
         if self.outages.is_open(claimed.told):
             return None
         if row.claim and row.claim.token == claimed.claim.token:
             self._cooldowns.delete(claimed.key)
-        return Held(SuppressionReason.ALREADY_TOLD, "another process has told of it")
+        return Held(
+            SuppressionReason.ALREADY_TOLD,
+            "another process has told of it, or a newer run has failed meanwhile",
+        )
 
     def _start_cooldown(
         self, message: NotificationMessage, plan: Plan, claimed: Claimed | None, now: float

@@ -38,7 +38,7 @@ class Recovered:
     outage: Outage
     failed_runs: int
     tally: Tally | None = None
-    held: tuple[str, ...] = ()
+    held: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,25 +158,25 @@ class Outages:
         return short_hash(_key_of_failure(message, plan)) if message.is_failure else ""
 
     def is_open(self, message: NotificationMessage) -> bool:
-        """Return whether what a recovery tells the end of is still kept as broken.
+        """Return whether what a recovery tells the end of is still kept as broken, by no newer run.
 
         :raises StateUnavailable: when the state does not answer.
         """
-        return self._rows.read(_key_of_success(message)) is not None
+        outage = self._rows.read(_key_of_success(message))
+        return outage is not None and not _is_older(message, outage.last_run_at)
 
     def ended_by(self, message: NotificationMessage) -> Recovered | None:
         """Return the outage that a success ends; one whose newest failed run is newer goes on."""
-        began = message.run_began_at.timestamp() if message.run_began_at else None
         try:
             outage = self._rows.read(_key_of_success(message))
             if outage is None or _is_of_another_instance(message, outage):
                 return None
             held = self._held_keys(outage)
             newest = max([outage.last_run_at, *(parsed(key).began for key in held)])
-            if began is not None and millis(began) < millis(newest):
+            if _is_older(message, newest):
                 return None
-            failed_runs = len(_failed_runs(outage, held))
-            return Recovered(outage, failed_runs, self._untold(outage, held), tuple(held))
+            failed, tally = _failed_runs(outage, held), self._untold(outage, held)
+            return Recovered(outage, len(failed), tally, frozenset(held))
         except StateUnavailable as error:
             self._remark(f"whether something has recovered is not known: {error}")
             return None
@@ -186,9 +186,13 @@ class Outages:
         outage = ended.outage
         tenant_id, pipeline_id = outage.tenant_id, outage.pipeline_id
         try:
-            # The outage goes first: other reporters of its end then see that it was told.
-            self._rows.delete(outage)
+            now = self._rows.read(outage.key) or outage
+            if now.last_run_at <= outage.last_run_at:
+                # The outage goes first: other reporters of its end then see that it was told.
+                self._rows.delete(outage)
             self._cooldowns.delete(policy.recovery_key(tenant_id, pipeline_id, outage.task_id))
+            if now.last_run_at > outage.last_run_at:
+                return  # a newer run has failed meanwhile
             for cooldown in outage.cooldowns:
                 self._end_cooldown(cooldown, ended)
             if not self._rows.of_pipeline(tenant_id, pipeline_id):
@@ -253,9 +257,7 @@ class Outages:
     def _end_cooldown(self, key: str, ended: Recovered) -> None:
         """Delete a cooldown with its held reports; what is left over is kept as counted, for maintenance."""
         held = self._held.keys(key, ended.outage.tenant_id)
-        told = set(ended.held)
-        own = [k for k in held if k in told]
-        others = [k for k in held if k not in told]
+        own, others = [k for k in held if k in ended.held], [k for k in held if k not in ended.held]
         for k in own[:MAX_DELETED]:
             self._held.delete(k)
         row = self._cooldowns.load(key)
@@ -277,6 +279,11 @@ def _key_of_success(message: NotificationMessage) -> str:
     # What is told by an explicit call is told of the pipeline, whichever task made the call.
     explicit = message.is_success and message.lifecycle is None
     return outage_key(message.tenant_id, message.pipeline_id, None if explicit else message.task_id)
+
+
+def _is_older(success: NotificationMessage, newest: float) -> bool:
+    """Whether a success is that of an older run than the newest that failed, which began then."""
+    return success.run_began_at is not None and millis(success.run_began_at.timestamp()) < millis(newest)
 
 
 def _is_of_another_instance(success: NotificationMessage, outage: Outage) -> bool:

@@ -295,6 +295,28 @@ def test_what_is_held_back_while_the_recovery_is_on_its_way_is_counted_by_a_dige
     assert storm.rows("held:") == []
 
 
+def test_a_newer_failure_that_is_told_while_a_recovery_is_claimed_keeps_the_outage(storm: Storm) -> None:
+    storm.service.send(report(lifecycle="failure", run="r1", began=5))
+    storm.clock.advance(301)
+    newer = report(lifecycle="failure", run="r3", began=7)
+    late = storm.make(settle=lambda _: storm.service.send(newer)).send(success(run="r2", began=6))
+    assert late.suppressed is SuppressionReason.ALREADY_TOLD
+    assert storm.service.send(success(run="r4", began=8)).delivered
+    assert len(storm.told) == 3
+    assert storm.rows() == []
+
+
+def test_a_newer_failure_that_is_told_while_a_recovery_is_sent_keeps_the_outage(storm: Storm) -> None:
+    storm.service.send(report(lifecycle="failure", run="r1", began=5))
+    storm.clock.advance(301)
+    ended = storm.books().outages.ended_by(success(run="r2", began=6))
+    assert ended is not None
+    storm.service.send(report(lifecycle="failure", run="r3", began=7))
+    storm.books().outages.close(ended)
+    assert storm.service.send(success(run="r4", began=8)).delivered
+    assert storm.rows() == []
+
+
 def test_a_claim_on_a_recovery_that_was_told_meanwhile_is_taken_back(storm: Storm) -> None:
     storm.service.send(failure())
     [outage] = storm.rows("outage:")
@@ -324,7 +346,7 @@ def test_the_destinations_that_were_alerted_hear_of_the_recovery(storm: Storm) -
 # --- a state that fails
 
 
-RECOVERY_CALLS = 20
+RECOVERY_CALLS = 21
 """State calls of a recovery with one held report."""
 
 
