@@ -258,15 +258,16 @@ class Outages:
         """Delete a cooldown with its held reports; what is left over is kept as counted, for maintenance."""
         held = self._held.keys(key, ended.outage.tenant_id)
         own, others = [k for k in held if k in ended.held], [k for k in held if k not in ended.held]
-        for k in own[:MAX_DELETED]:
+        left = own[:-MAX_DELETED]
+        for k in own[-MAX_DELETED:]:  # the newest: rows with earlier keys may still come between them
             self._held.delete(k)
         row = self._cooldowns.load(key)
         if row.claim and claims.is_live(row.claim, self._clock()):
             return  # it is failing again
-        if not others and len(own) <= MAX_DELETED:
+        if not others and not left:
             self._cooldowns.delete(key)
             return
-        counted = max(row.counted, own[-1]) if own and (not others or own[-1] < others[0]) else row.counted
+        counted = max(row.counted, left[-1]) if left and (not others or left[-1] < others[0]) else row.counted
         self._cooldowns.save(key, replace(row, told_at=0.0, counted=counted))
 
 

@@ -14,6 +14,8 @@ from airflow_cloudact_notify.core.budget import Budget
 from airflow_cloudact_notify.core.enums import NotificationEvent, SuppressionReason
 from airflow_cloudact_notify.core.health import PROBE_SECONDS
 from airflow_cloudact_notify.core.maintenance import maintain
+from airflow_cloudact_notify.core.policy import cooldown_key
+from airflow_cloudact_notify.core.state.held import HeldReports
 from airflow_cloudact_notify.core.state.store import MemoryStateStore
 from airflow_cloudact_notify.testing import SlackInbox, SmtpInbox
 from tests.core.storm import LEASE, Flaky, Racing, Storm, refuse, report, success
@@ -291,7 +293,24 @@ def test_what_is_held_back_while_the_recovery_is_on_its_way_is_counted_by_a_dige
     assert "Recovered" in storm.told[1]
     storm.clock.advance(60)
     assert maintain(storm.service, lambda _: None, storm.clock()).digests == 1
-    assert "1 more report" in storm.told[2]
+    assert " 1 more report:" in storm.told[2]
+    assert storm.rows("held:") == []
+
+
+def test_a_held_report_whose_row_comes_after_the_recovery_is_counted_by_a_digest(storm: Storm) -> None:
+    for number in range(31):
+        storm.clock.advance(1)
+        storm.service.send(report(lifecycle="failure", run=f"r{number}", began=5))
+    books, late = storm.books(), report(lifecycle="failure", run="late", began=5)
+    ended = books.outages.ended_by(success(began=6))
+    assert ended is not None
+    plan = storm.plan(late)
+    key, mark = cooldown_key(late, plan.cooldown_scope), books.outages.mark(late, plan)
+    HeldReports(storm.state).add(key, late, storm.clock() - 1.5, mark=mark)
+    books.outages.close(ended)
+    storm.clock.advance(60)
+    assert maintain(storm.service, lambda _: None, storm.clock()).digests == 1
+    assert " 1 more report:" in storm.told[1]
     assert storm.rows("held:") == []
 
 
