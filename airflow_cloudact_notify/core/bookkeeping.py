@@ -22,6 +22,7 @@ from airflow_cloudact_notify.core.enums import (
 from airflow_cloudact_notify.core.errors import StateUnavailable
 from airflow_cloudact_notify.core.gates import GATES, Gatekeeper, KnownSilences, Place, silenced
 from airflow_cloudact_notify.core.message import MessageKind, NotificationMessage
+from airflow_cloudact_notify.core.occasions import Occasions
 from airflow_cloudact_notify.core.outages import Outages
 from airflow_cloudact_notify.core.policy import Held, Plan
 from airflow_cloudact_notify.core.state.control import Control
@@ -61,7 +62,8 @@ class Bookkeeping:
         self._cooldowns = Cooldowns(store, remark)
         self._held = HeldReports(store)
         self._control = Control(store)
-        self.outages = Outages(store, remark, clock, sleep)
+        self.outages = Outages(store, remark, clock)
+        self.occasions = Occasions(store, remark, clock, sleep)
         self._gates = Gatekeeper(store, remark, clock, known)
         self._remark = remark
         self._clock = clock
@@ -82,7 +84,7 @@ class Bookkeeping:
             if held and held.reason is SuppressionReason.COOLDOWN and claims.is_told_anew(row, message):
                 held = None
             if held is None and policy.is_told_once(message):
-                held = self.outages.already_told(message)
+                held = self.occasions.already_told(message)
         except StateUnavailable as error:
             return self._by_its_file(message, plan, error)
         # Who reports one incident tells one message; where nothing is a repeat, each message is one.
@@ -146,7 +148,7 @@ class Bookkeeping:
 
         :returns: whether it may stay untold: what quiet hours hold back may not unless a later summary can tell it.
         """
-        if not held.counts or message.kind is not MessageKind.ALERT or self._is_echo(message):
+        if not held.counts or message.kind is not MessageKind.ALERT or self.occasions.is_echo(message):
             return True
         is_kept = self._count(message, plan, held.reason)
         if is_kept and held.reason in GATES:
@@ -166,6 +168,7 @@ class Bookkeeping:
             if plan.cooldown_seconds:
                 self._start_cooldown(message, plan, claimed, now)
             self.outages.told(message, plan, to, now)
+            self.occasions.told(message, plan, now)
         except StateUnavailable as error:
             self._remark(f"what was told could not be kept, so it may be told again: {error}")
 
@@ -258,13 +261,6 @@ class Bookkeeping:
         self._cooldowns.save(key, told)
         if unread:
             self._remark(f"what others told meanwhile is not known: {unread}")
-
-    def _is_echo(self, message: NotificationMessage) -> bool:
-        """Whether it tells of a run's failure that one of its tasks has told of: that is no further report."""
-        try:
-            return message.is_runs_failure and self.outages.already_told(message) is not None
-        except StateUnavailable:
-            return False
 
     def _by_its_file(self, message: NotificationMessage, plan: Plan, error: StateUnavailable) -> Held | None:
         """Return why a message is held back that the state knows nothing of: only somebody's word does that."""

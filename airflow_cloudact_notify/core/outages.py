@@ -1,4 +1,4 @@
-"""From a pipeline's first failure to its recovery: what was told, to whom, and how often it failed meanwhile.
+"""From a pipeline's first failure to its recovery: who was told of it, and how often it failed meanwhile.
 
 State fails open: what cannot be read or written is remarked.
 """
@@ -11,17 +11,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow_cloudact_notify.core import claims, policy
-from airflow_cloudact_notify.core.enums import Lifecycle, NotificationProvider, SuppressionReason
+from airflow_cloudact_notify.core.enums import NotificationProvider
 from airflow_cloudact_notify.core.errors import StateUnavailable
+from airflow_cloudact_notify.core.gates import GATES
 from airflow_cloudact_notify.core.message import NotificationMessage
-from airflow_cloudact_notify.core.policy import Held, Plan
+from airflow_cloudact_notify.core.policy import Plan
 from airflow_cloudact_notify.core.state.cooldowns import Cooldowns
 from airflow_cloudact_notify.core.state.held import HeldReports, Tally, held_prefix, millis, parsed
-from airflow_cloudact_notify.core.state.incidents import Incident, Incidents
+from airflow_cloudact_notify.core.state.incidents import Incidents
 from airflow_cloudact_notify.core.state.outages import Outage, OutageRows, outage_key
 from airflow_cloudact_notify.core.state.store import StateStore, short_hash
 
-_SILENT = (SuppressionReason.SWITCHED_OFF, SuppressionReason.NOTHING_ENABLED)
 MAX_DELETED = 20
 """Held rows that a callback deletes when it ends an outage; maintenance deletes the rest."""
 
@@ -58,55 +58,33 @@ class Streak:
 
 
 class Outages:
-    """Reads and writes incident and outage rows for messages.
+    """Reads and writes outage rows for messages.
 
     :param remark: takes a sentence for a person.
     :param clock: seconds since 1970.
-    :param sleep: waits until what was written can be looked at.
     """
 
     def __init__(
-        self,
-        store: StateStore,
-        remark: Callable[[str], Any],
-        clock: Callable[[], float] = time.time,
-        sleep: Callable[[float], None] = time.sleep,
+        self, store: StateStore, remark: Callable[[str], Any], clock: Callable[[], float] = time.time
     ) -> None:
-        self._incidents = Incidents(store, remark, sleep)
+        self._incidents = Incidents(store, remark)
         self._rows = OutageRows(store, remark)
         self._held = HeldReports(store)
         self._cooldowns = Cooldowns(store, remark)
         self._remark = remark
         self._clock = clock
 
-    def already_told(self, message: NotificationMessage) -> Held | None:
-        """Return why a message adds nothing to what was told.
-
-        :raises StateUnavailable: when the state does not answer.
-        """
-        return policy.already_told(message, self._incidents.load(message))
-
     def told(
         self, message: NotificationMessage, plan: Plan, to: Iterable[NotificationProvider], now: float
     ) -> None:
-        """Keep that a message was told, and that something is broken if it told so.
+        """Keep that something is broken if a message told so.
 
-        The rows are read again: others may have written them while the message was on its way.
+        The row is read again: others may have written it while the message was on its way.
 
         :raises StateUnavailable: when the state does not answer.
         """
-
-        def change(incident: Incident) -> Incident:
-            if message.occasion:
-                incident = incident.with_told(message.occasion)
-            if message.is_tasks_failure and message.run_key:
-                incident = incident.with_run(message.run_key)
-            return incident
-
         if message.is_failure:
             self._rows.save(self._with_failure(message, plan, to, now))
-        if policy.is_told_once(message) or message.is_tasks_failure:
-            self._incidents.keep(message, change, now, alone=plan.cooldown_seconds > 0)
 
     def noticed(self, message: NotificationMessage, plan: Plan) -> None:
         """Keep that something is broken which nobody is told of now: more of it in a row may be critical."""
@@ -157,6 +135,21 @@ class Outages:
         """Return what stands for a failure's outage in the keys of held reports, nothing for another message."""
         return short_hash(_key_of_failure(message, plan)) if message.is_failure else ""
 
+    def has_held_task_of(self, message: NotificationMessage) -> bool:
+        """Return whether a repeat is counted that tells of a task which failed in the run that a message tells of.
+
+        What a silence or another gate held back does not count: it may be meant for the task alone.
+
+        :raises StateUnavailable: when the state does not answer.
+        """
+        for key in self._rows.of_pipeline(message.tenant_id, message.pipeline_id):
+            outage = self._rows.read(key)
+            for held in self._held_keys(outage) if outage else ():
+                about = parsed(held)
+                if about.run == _run(message) and about.why not in GATES and self._is_of_task(held, message):
+                    return True
+        return False
+
     def is_open(self, message: NotificationMessage) -> bool:
         """Return whether what a recovery tells the end of is still kept as broken, by no newer run.
 
@@ -185,38 +178,21 @@ class Outages:
         """Forget an outage, what belongs to it, and when nothing is broken any more, what was told of its runs."""
         outage = ended.outage
         tenant_id, pipeline_id = outage.tenant_id, outage.pipeline_id
+        recovery = policy.recovery_key(tenant_id, pipeline_id, outage.task_id)
         try:
-            now = self._rows.read(outage.key) or outage
-            if now.last_run_at <= outage.last_run_at:
-                # The outage goes first: other reporters of its end then see that it was told.
-                self._rows.delete(outage)
-            self._cooldowns.delete(policy.recovery_key(tenant_id, pipeline_id, outage.task_id))
-            if now.last_run_at > outage.last_run_at:
-                return  # a newer run has failed meanwhile
+            known = self._rows.read(outage.key)
+            if known and known.last_run_at > outage.last_run_at:  # a newer run has failed meanwhile
+                self._cooldowns.delete(recovery)
+                return
+            # The outage goes first: other reporters of its end then see that it was told.
+            self._rows.delete(outage)
+            self._cooldowns.delete(recovery)
             for cooldown in outage.cooldowns:
                 self._end_cooldown(cooldown, ended)
             if not self._rows.of_pipeline(tenant_id, pipeline_id):
                 self._incidents.delete(tenant_id, pipeline_id)
         except StateUnavailable as error:
             self._remark(f"the end of the outage could not be kept, so it may be told again: {error}")
-
-    def retried(self, message: NotificationMessage, plan: Plan) -> None:
-        """Keep that a task of the run was tried again: the run's success will say so, where anything is said at all."""
-        run = message.run_key
-        if message.lifecycle is not Lifecycle.RETRY or not run or (plan.held and plan.held.reason in _SILENT):
-            return
-        try:
-            self._incidents.keep(message, lambda i: i.with_retried(run), self._clock(), alone=True)
-        except StateUnavailable as error:
-            self._remark(f"the retry could not be kept for the end of the run: {error}")
-
-    def has_retried(self, message: NotificationMessage) -> bool:
-        """Return whether a task of the message's run was tried again, as far as is known."""
-        try:
-            return self._incidents.load(message).has_retried(message.run_key or "")
-        except StateUnavailable as error:
-            self._remark(f"whether tasks were retried is not known: {error}")
-            return False
 
     def _with_failure(
         self, message: NotificationMessage, plan: Plan, to: Iterable[NotificationProvider], now: float
@@ -240,6 +216,12 @@ class Outages:
             failed_at=max(outage.failed_at, message.occurred_at.timestamp()),
             map_index=message.map_index if task_id and (told or not outage.failed) else outage.map_index,
         )
+
+    def _is_of_task(self, held: str, message: NotificationMessage) -> bool:
+        row = self._held.read(held)
+        if row is None or row[1].run_key != message.run_key:
+            return False
+        return row[1].is_tasks_failure and row[1].effective_severity >= message.effective_severity
 
     def _held_keys(self, outage: Outage) -> list[str]:
         """Return the held reports of an outage, the oldest first: a cooldown may be shared with other pipelines."""

@@ -20,6 +20,7 @@ from airflow_cloudact_notify.core.letter_bounds import give_up, promote_tries
 from airflow_cloudact_notify.core.letters import MAX_DETAIL, Attempt, log_whole
 from airflow_cloudact_notify.core.message import MessageKind, NotificationMessage
 from airflow_cloudact_notify.core.metrics import DEAD_LETTERS, hand_over
+from airflow_cloudact_notify.core.occasions import Occasions
 from airflow_cloudact_notify.core.outages import Outages
 from airflow_cloudact_notify.core.report import DeliveryResult, NotificationReport
 from airflow_cloudact_notify.core.resolved import ResolvedConfig
@@ -247,6 +248,7 @@ class _Run:
         to = [result.destination for result in report.values() if result]
         try:
             Outages(self._service.state, log.warning).told(letter.message, plan, to, self.now)
+            Occasions(self._service.state, log.warning).told(letter.message, plan, self.now)
         except CloudActNotifyError as error:
             log.warning("That a late message was told could not be kept: %s", error)
 

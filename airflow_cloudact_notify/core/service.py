@@ -29,6 +29,7 @@ from airflow_cloudact_notify.core.health import Owner
 from airflow_cloudact_notify.core.letters import FIRST_AND_LAST, Attempt
 from airflow_cloudact_notify.core.message import MessageKind, NotificationMessage
 from airflow_cloudact_notify.core.metrics import Metrics, count, nowhere
+from airflow_cloudact_notify.core.occasions import Occasions
 from airflow_cloudact_notify.core.original_api import OriginalApi, Providers
 from airflow_cloudact_notify.core.outages import Recovered
 from airflow_cloudact_notify.core.policy import Held, Plan
@@ -136,7 +137,7 @@ class NotificationService(OriginalApi):
             records.letters.forget_try(message)
         if ended and (_was_told(sent) or not _is_to_tell(plan, resolved.config)):
             records.books.outages.close(ended)
-        records.books.outages.retried(message, plan)
+        records.books.occasions.retried(message, plan)
         return self._reported(sent, resolved, plan, remarks)
 
     def _records(self, budget: Budget, remarks: list[str], remember: bool) -> Records:
@@ -208,7 +209,7 @@ class NotificationService(OriginalApi):
     def has_retried(self, message: NotificationMessage, budget: Budget) -> bool:
         """Return whether a task of the message's run was tried again, as far as callbacks have told."""
         store = BoundedStateStore(self.state, budget.call)
-        return Bookkeeping(store, log.debug, self._clock, self._settle).outages.has_retried(message)
+        return Occasions(store, log.debug).has_retried(message)
 
     def get_config(self, tenant_id: str | None) -> NotificationConfig:
         """Return the configuration that applies to a tenant, the root's for ``None``, else a disabled one."""

@@ -427,9 +427,9 @@ def test_a_retry_that_cannot_be_kept_or_asked_for_is_remarked(storm: Storm) -> N
     remarks: list[str] = []
     storm.state = Flaky(1, refuse)
     retry = report(lifecycle="retry")
-    storm.books(remarks).outages.retried(retry, storm.plan(retry))
+    storm.books(remarks).occasions.retried(retry, storm.plan(retry))
     storm.state.nth = 2
-    assert not storm.books(remarks).outages.has_retried(report())
+    assert not storm.books(remarks).occasions.has_retried(report())
     assert [remark.partition(":")[0] for remark in remarks] == [
         "the retry could not be kept for the end of the run",
         "whether tasks were retried is not known",

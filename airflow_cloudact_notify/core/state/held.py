@@ -26,6 +26,8 @@ _KEPT = {
     "task_id",
     "dedup_key",
     "pipeline_logging_id",
+    "clear_number",
+    "lifecycle",
 }
 MANY = 1000
 """Rows of one incident that are kept; maintenance deletes the rest."""
