@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow_cloudact_notify.bridge.process import is_supervised
 from airflow_cloudact_notify.bridge.wiring import airflow_service
+from airflow_cloudact_notify.bridge.wishes import said
 from airflow_cloudact_notify.core.maintenance import maintain
 from airflow_cloudact_notify.core.state.outages import Outage
 
@@ -27,10 +28,18 @@ def maintain_now(conn_id: str) -> dict[str, int]:
 
 
 def latest_success(outage: Outage) -> datetime | None:
-    """Return the logical date of the newest run whose success may end an outage, ``None`` when there is none.
+    """Return the logical date of the newest run whose success may end an outage, ``None`` when none is known.
 
     Airflow finds runs by their logical date only: a run without one ends an outage through its own callback.
     """
+    try:
+        return _newest_that_ends(outage)
+    except Exception as error:  # noqa: BLE001 - one pipeline's trouble is not that of all maintenance
+        log.warning("Whether %s has recovered is not known: %s", outage.pipeline_id, said(error))
+        return None
+
+
+def _newest_that_ends(outage: Outage) -> datetime | None:
     before = datetime.now(UTC)
     for _ in range(MAX_RUNS):
         run = _success_before(outage.pipeline_id or "", before)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from airflow_cloudact_notify.bridge import runs
 from airflow_cloudact_notify.bridge.runs import latest_success
 from airflow_cloudact_notify.core.state.outages import Outage
 from tests.airflow.conftest import register
@@ -97,3 +98,13 @@ def test_the_run_of_another_tenant_ends_nothing(succeeded, found):
     dag_id = succeeded((5, 6, {"tenant_id": "acme"}), (7, 8, {"tenant_id": "beta"}))
     assert found(outage(dag_id, run=3, failed=4, tenant_id="acme")) == at(5)
     assert found(outage(dag_id, run=3, failed=4, tenant_id="gamma")) is None
+
+
+def test_a_pipeline_of_which_nothing_is_known_keeps_no_other_from_recovering(monkeypatch, caplog):
+    def refuse(dag_id, moment):
+        raise ConnectionError("postgresql://bob:hunter2@db is down")
+
+    monkeypatch.setattr(runs, "_success_before", refuse)
+    assert latest_success(outage("sales", run=1, failed=2)) is None
+    assert "Whether sales has recovered is not known" in caplog.text
+    assert "hunter2" not in caplog.text
