@@ -66,9 +66,8 @@ def _variables(service: NotificationService) -> Check:
     """Write a row, read it back, delete it."""
     token = secrets.token_hex(8)
     try:
-        service.state.put(
-            PROBE, token[::-1]
-        )  # the first call loads Airflow's models, which no callback waits for
+        # The first call loads Airflow's models, which no callback waits for.
+        service.state.put(PROBE, token[::-1])
         began = time.perf_counter()
         service.state.put(PROBE, token)
         read = service.state.get(PROBE)

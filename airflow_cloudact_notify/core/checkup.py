@@ -21,7 +21,14 @@ from airflow_cloudact_notify.core.providers import PROVIDERS
 from airflow_cloudact_notify.core.providers.base import ProviderSettings
 from airflow_cloudact_notify.core.references import ReferenceRules
 from airflow_cloudact_notify.core.root import ROOT_FILE
-from airflow_cloudact_notify.core.tenant_ids import TENANT_FILE, check_tenant_id, tenant_folders
+from airflow_cloudact_notify.core.tenant_ids import (
+    TENANT_FILE,
+    check_tenant_id,
+    is_misnamed,
+    is_tenant_id,
+    misnamed_files,
+    tenant_folders,
+)
 
 STAND_INS = (
     "value",
@@ -78,12 +85,13 @@ class Checkup:
         self._root = self._read_root()
 
     def files(self) -> Iterator[Path]:
-        """Yield the root's file, if there is one, and every tenant's."""
+        """Yield the root's file, if there is one, every tenant's, and those that miss a tenant's name."""
         root = self._folder / ROOT_FILE
         if root.exists() or root.is_symlink():
             yield root
         for tenant_id in self._tenants:
             yield self._folder / tenant_id / TENANT_FILE
+        yield from misnamed_files(self._folder)
 
     def findings(self, file: Path) -> list[Finding]:
         """Return all there is to say about one file, in the order of its lines."""
@@ -97,7 +105,11 @@ class Checkup:
             return _located([Finding(problem, "not-json") for problem in error.problems], str(file), content)
         looked_at = self._file(file, document)
         mistakes = list(self._mistakes(looked_at))
-        found = [*mistakes, *self._doubts(looked_at, {mistake.problem.key for mistake in mistakes})]
+        found = [
+            *_of_its_name(file),
+            *mistakes,
+            *self._doubts(looked_at, {mistake.problem.key for mistake in mistakes}),
+        ]
         return _located(found, str(file), content) if found else []
 
     def _file(self, file: Path, document: Document) -> _File:
@@ -190,6 +202,15 @@ class Checkup:
         return complete if config and config.enabled else {}
 
 
+def _of_its_name(file: Path) -> Iterator[Finding]:
+    if is_misnamed(file) and is_tenant_id(file.parent.name) and not (file.parent / TENANT_FILE).exists():
+        reason = (
+            f"nobody reads it: tenant {file.parent.name} has no {TENANT_FILE}, and gets the root's settings"
+        )
+        problem = ConfigProblem(str(file), "", reason, f"Rename it to {TENANT_FILE}.")
+        yield Finding(problem, "misnamed", is_warning=True)
+
+
 class _Anything(Mapping[str, str]):
     """An environment in which every variable is set."""
 
@@ -205,10 +226,6 @@ class _Anything(Mapping[str, str]):
 
 def _read(file: Path) -> bytes:
     content = Files(file.parent, is_remote=not isinstance(file, Path)).read(file.name).content
-    if content is None and file.is_symlink():
-        raise ConfigurationError(
-            ConfigProblem(str(file), "", "it is a link that leads nowhere", "Correct the link.")
-        )
     if content is None:
         raise ConfigurationError(ConfigProblem(str(file), "", "there is no such file", "Correct the path."))
     return content

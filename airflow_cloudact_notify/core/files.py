@@ -112,6 +112,8 @@ class Files:
         try:
             found = path.stat()
         except (FileNotFoundError, NotADirectoryError):
+            if not self._is_remote and path.is_symlink():
+                raise self._unreadable(file, "it is a link that leads nowhere", "Correct the link.") from None
             return FileVersion(None, None, now)
         stamp = (getattr(found, "st_mtime_ns", found.st_mtime), found.st_size, getattr(found, "st_ino", 0))
         if seen is not None and seen.stamp == stamp:

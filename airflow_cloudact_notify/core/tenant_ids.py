@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from pathlib import Path
 
 from airflow_cloudact_notify.core.errors import ConfigProblem, InvalidTenantIdError
-from airflow_cloudact_notify.core.root import ROOT_FOLDER
+from airflow_cloudact_notify.core.root import ROOT_FILE, ROOT_FOLDER
 
 TENANT_FILE = "notifications.json"
+_NEARLY = 0.85
 _TENANT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
@@ -48,6 +50,27 @@ def tenant_folders(folder: Path) -> list[str]:
         return sorted(child.name for child in folder.iterdir() if _has_file(child))
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def misnamed_files(folder: Path) -> list[Path]:
+    """Return the files that seem to be tenants', and are not for their names: their tenants get the root's settings.
+
+    :param folder: a ``pathlib``-like path.
+    """
+    if not isinstance(folder, Path) or not folder.is_dir():
+        return []
+    tenants = [child for child in sorted(folder.iterdir()) if is_tenant_id(child.name) and child.is_dir()]
+    return [
+        file for tenant in tenants if not _has_file(tenant) for file in tenant.iterdir() if is_misnamed(file)
+    ]
+
+
+def is_misnamed(file: Path) -> bool:
+    """Whether a file's name is nearly that of a tenant's, or that of the root's."""
+    if file.name == TENANT_FILE or file.parent.name.lower() == ROOT_FOLDER:
+        return False
+    near = difflib.SequenceMatcher(None, file.name.lower(), TENANT_FILE).ratio()
+    return near >= _NEARLY or file.name == Path(ROOT_FILE).name
 
 
 def _has_file(folder: Path) -> bool:

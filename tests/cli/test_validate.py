@@ -259,3 +259,19 @@ def test_a_locked_folder_is_not_passed_over_if_it_is_a_tenants(tmp_path, run, mo
     monkeypatch.setattr(Path, "lstat", locked)
     found = json.loads(run("validate", tmp_path, "--format", "json").out)["findings"]
     assert [each["file"] for each in found] == [str(tmp_path / "acme/notifications.json")]
+
+
+@pytest.mark.parametrize(
+    "name", ["notification.json", "Notifications.json", "notifications.jsn", "config.json"]
+)
+def test_a_file_whose_name_is_nearly_a_tenants_is_doubted(tmp_path, run, name):
+    Folder(tmp_path).write("acme", {"slack": {"enabled": False}})
+    (tmp_path / "late").mkdir()
+    (tmp_path / "late" / name).write_text('{"slack": {"enabled": false}}')
+    (tmp_path / "late" / "rows.json").write_text("[]")
+    (tmp_path / "acme" / name).write_text("{}")
+    found = json.loads(run("validate", tmp_path, "--format", "json").out)["findings"]
+    [doubt] = [each for each in found if each["rule"] == "misnamed"]
+    assert doubt["file"] == str(tmp_path / "late" / name)
+    assert "tenant late has no notifications.json" in doubt["reason"]
+    assert (doubt["level"], doubt["remedy"]) == ("warning", "Rename it to notifications.json.")

@@ -23,6 +23,13 @@ def test_a_file_that_is_not_there_is_nothing(files: Files, tmp_path: Path) -> No
     assert files.read("plain/notifications.json").content is None
 
 
+def test_a_link_that_leads_nowhere_is_an_error_and_no_missing_file(files: Files, tmp_path: Path) -> None:
+    (tmp_path / "acme").mkdir()
+    (tmp_path / "acme" / "notifications.json").symlink_to("gone.json")
+    with pytest.raises(ConfigurationError, match="leads nowhere"):
+        files.read("acme/notifications.json")
+
+
 def test_a_file_is_read_again_when_it_changed(files: Files, tmp_path: Path) -> None:
     (tmp_path / "a").write_text("one")
     first = files.read("a")
