@@ -20,13 +20,10 @@ TRY_HOURS = 24.0
 
 def promote_tries(outbox: Outbox, now: float) -> None:
     """Make a dead letter of what a task's try missed and no other try came back for."""
-    for key in outbox.listed(TRIES):
-        letter = outbox.read(key)
-        if letter and now - letter.failed_at <= TRY_HOURS * 3600:
-            continue
-        if letter:
+    for key, letter in _readable(outbox, outbox.listed(TRIES)):
+        if now - letter.failed_at > TRY_HOURS * 3600:
             outbox.save(letter_key(letter.message), letter)
-        outbox.delete(key)
+            outbox.delete(key)
 
 
 def give_up(service: NotificationService, outbox: Outbox, now: float) -> int:

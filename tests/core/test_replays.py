@@ -434,3 +434,19 @@ def test_what_no_other_try_came_back_for_is_a_letter_after_a_day(relay: Relay) -
     assert relay.maintain().replayed == 1
     assert titles(relay)[-1] == "by a task"
     assert relay.rows("try") + relay.rows("letter") == []
+
+
+def test_what_another_version_has_kept_is_left_to_it(relay: Relay) -> None:
+    relay.miss("a letter")
+    relay.chat.answer(503)
+    relay.service.send(relay.message("by a task"), attempt=Attempt(is_last=False))
+    rows = {
+        key: relay.state.get(key).replace('"v": 1', '"v": 99')
+        for key in relay.rows("letter") + relay.rows("try")
+    }
+    assert len(rows) == 2
+    for key, row in rows.items():
+        relay.state.put(key, row)
+    relay.clock.advance(30 * 86_400)
+    relay.maintain()
+    assert {key: relay.state.get(key) for key in rows} == rows
