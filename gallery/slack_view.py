@@ -59,7 +59,8 @@ def _button(button: Mapping[str, Any]) -> str:
 def _text(text: Mapping[str, Any]) -> str:
     """Return a text object's HTML: mrkdwn is escaped already, plain text is not."""
     if text["type"] == "plain_text":
-        return _with_emoji(html.escape(text["text"]))
+        plain = html.escape(text["text"])
+        return _with_emoji(plain) if text.get("emoji", True) else plain
     pieces = re.split(r"(```.*?```)", text["text"], flags=re.DOTALL)
     return "".join(f"<pre>{p[3:-3]}</pre>" if p.startswith("```") else _inline(p) for p in pieces)
 

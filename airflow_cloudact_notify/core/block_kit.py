@@ -26,6 +26,7 @@ MAX_URL = 3000
 MAX_TEXT = 4000
 
 _BROKEN_ENTITY = re.compile(r"&[a-z]{0,4}$")
+_MARKS = re.compile(r"[*_~`]")
 
 
 def escape(text: str) -> str:
@@ -56,8 +57,10 @@ def section(text: str) -> Block:
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> Iterator[Block]:
-    """Sections of two columns, at most ten facts each."""
-    fields = [_verbatim(fit(f"*{escape(name)}*\n{escape(value)}", MAX_FIELD)) for name, value in pairs]
+    """Sections of two columns: names, in bold, and values, which are shown as they are."""
+    fields = [
+        field for name, value in pairs for field in (_name(name), _plain(value, MAX_FIELD, emoji=False))
+    ]
     for start in range(0, len(fields), MAX_FIELDS):
         yield {"type": "section", "fields": fields[start : start + MAX_FIELDS]}
 
@@ -102,8 +105,16 @@ def as_text(payload: Any) -> Iterator[str]:
             yield escape(url)
 
 
-def _plain(text: str, limit: int) -> dict[str, Any]:
-    return {"type": "plain_text", "text": cut(text, limit) or " ", "emoji": True}
+def _name(text: str) -> dict[str, Any]:
+    """A fact's name; one with marks in it is not bold, since Slack would take the marks."""
+    if _MARKS.search(text):
+        return _plain(text, MAX_FIELD, emoji=False)
+    return _verbatim(fit(f"*{escape(text)}*", MAX_FIELD))
+
+
+def _plain(text: str, limit: int, *, emoji: bool = True) -> dict[str, Any]:
+    """Text without marks; with ``emoji``, ``:x:`` in it is a picture."""
+    return {"type": "plain_text", "text": cut(text, limit) or " ", "emoji": emoji}
 
 
 def _verbatim(text: str) -> dict[str, Any]:

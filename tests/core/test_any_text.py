@@ -119,6 +119,7 @@ def chat_is_sound(message: NotificationMessage) -> None:
             assert not re.search(r"&(?!amp;|lt;|gt;)", text), "cut inside an entity"
     for block in attachment["blocks"]:
         assert len(block.get("fields", [])) <= 10
+        assert all(len(field["text"]) <= 2_000 for field in block.get("fields", []))
         assert len(block.get("elements", [])) <= (25 if block["type"] == "actions" else 10)
         for button in block.get("elements", []) if block["type"] == "actions" else []:
             assert len(button["url"]) <= 3_000
@@ -135,7 +136,7 @@ def texts(payload: dict[str, Any]) -> Iterator[tuple[str, str]]:
         if "text" in block:
             yield _kind(block["type"], block["text"]), block["text"]["text"]
         for field in block.get("fields", []):
-            yield "field", field["text"]
+            yield _kind("field", field), field["text"]
         for element in block.get("elements", []):
             if element["type"] == "button":
                 yield "button", element["text"]["text"]

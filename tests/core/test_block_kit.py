@@ -33,9 +33,29 @@ def test_a_cut_is_visible_and_never_inside_an_entity(text: str, limit: int) -> N
     assert text.startswith(unescaped)
 
 
-def test_facts_come_in_tens() -> None:
-    blocks = list(block_kit.facts((f"Name {number}", "value") for number in range(25)))
-    assert [len(block["fields"]) for block in blocks] == [10, 10, 5]
+def test_facts_come_in_fives_with_each_value_beside_its_name() -> None:
+    blocks = list(block_kit.facts((f"Name {number}", f"value {number}") for number in range(12)))
+    assert [len(block["fields"]) for block in blocks] == [10, 10, 4]
+    assert [field["text"] for field in blocks[2]["fields"]] == [
+        "*Name 10*",
+        "value 10",
+        "*Name 11*",
+        "value 11",
+    ]
+
+
+@pytest.mark.parametrize("text", ["__init__", "*x*", "~x~", "`x`", "raw_*_2026", "a:100:b", "<!here> & more"])
+def test_a_facts_value_is_shown_as_it_is(text: str) -> None:
+    [block] = block_kit.facts([("Table", text)])
+    name, value = block["fields"]
+    assert name == {"type": "mrkdwn", "text": "*Table*", "verbatim": True}
+    assert value == {"type": "plain_text", "text": text, "emoji": False}
+
+
+@pytest.mark.parametrize("text", ["Nulls in `x`", "p95 *"])
+def test_a_facts_name_keeps_its_marks(text: str) -> None:
+    [block] = block_kit.facts([(text, "12")])
+    assert block["fields"][0] == {"type": "plain_text", "text": text, "emoji": False}
 
 
 def test_no_facts_make_no_block() -> None:
