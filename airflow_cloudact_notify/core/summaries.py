@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from airflow_cloudact_notify.core.enums import NotificationEvent
 from airflow_cloudact_notify.core.message import MessageKind, NotificationMessage
 from airflow_cloudact_notify.core.outages import Streak
-from airflow_cloudact_notify.core.state.held import Tally
+from airflow_cloudact_notify.core.state.held import MANY, Tally
 from airflow_cloudact_notify.core.state.outages import Outage
 from airflow_cloudact_notify.core.texts import counted
 from airflow_cloudact_notify.core.times import Times
@@ -96,19 +96,26 @@ def overview_of(
     :param held: what repeats one another, together: the last report and the tally of all.
     """
     ordered = sorted(held, key=lambda one: (one[0].effective_severity.rank, one[1].count), reverse=True)
-    count, worst = sum(tally.count for _, tally in held), ordered[0][0]
+    total, worst = _total(tally for _, tally in held), ordered[0][0]
     lines = [
         f"{tally.words} × {last.title}, last {times.at(tally.last_at)}" for last, tally in ordered[:MAX_LINES]
     ]
     if rest := ordered[MAX_LINES:]:
-        others = sum(tally.count for _, tally in rest)
-        lines.append(f"and {counted(others, 'more report')} of {counted(len(rest), 'other kind')}")
+        others = _total((tally for _, tally in rest), "more report")
+        lines.append(f"and {others} of {counted(len(rest), 'other kind')}")
     since = times.at(min(tally.first_at for _, tally in held))
     return NotificationMessage(
         kind=MessageKind.DIGEST,
         tenant_id=tenant_id,
         event=worst.event,
         severity=worst.effective_severity,
-        title=f"{counted(count, 'report')} {'was' if count == 1 else 'were'} held back",
+        title=f"{total} {'was' if total == '1 report' else 'were'} held back",
         message=f"Held back since {since}:\n" + "\n".join(f"- {line}" for line in lines),
     )
+
+
+def _total(tallies: Iterable[Tally], thing: str = "report") -> str:
+    """Return so many of a thing; with ``+`` where one of the tallies stopped counting."""
+    counts = [min(tally.count, MANY) for tally in tallies]
+    total = counted(sum(counts), thing)
+    return total.replace(" ", "+ ", 1) if MANY in counts else total

@@ -43,6 +43,24 @@ def test_an_overview_counts_as_a_person_does(kinds: int, title: str, last: str) 
     assert (overview.title, overview.message.splitlines()[-1]) == (title, last)
 
 
+@pytest.mark.parametrize(
+    ("counts", "title", "last"),
+    [
+        ([999, 2], "1,001 reports were held back", "- 2 × sales failed, last 1970-01-01 00:00 UTC"),
+        ([1_000, 2], "1,002+ reports were held back", "- 2 × sales failed, last 1970-01-01 00:00 UTC"),
+        (
+            [1_500] * (MAX_LINES + 2),
+            "22,000+ reports were held back",
+            "- and 2,000+ more reports of 2 other kinds",
+        ),
+    ],
+)
+def test_an_overview_tells_where_counting_stopped(counts: list[int], title: str, last: str) -> None:
+    held = [(make_message(title="sales failed"), tally(count)) for count in counts]
+    overview = overview_of("acme", held, Times())
+    assert (overview.title, overview.message.splitlines()[-1]) == (title, last)
+
+
 def test_a_digest_leads_to_what_it_is_about() -> None:
     url = "https://airflow.example/dags/sales"
     assert digest_of(make_message(dag_url=url), tally(2), Times()).dag_url == url
