@@ -16,12 +16,16 @@ from airflow_cloudact_notify.core.errors import CustomTemplateError
 from airflow_cloudact_notify.core.times import duration
 
 Filter = Callable[..., Any]
+Duration = Callable[[float], str]
 
 MAX_PRECISION = 15
 
 
-def filters(meter: Meter) -> dict[str, Filter]:
-    """Return the filters by name; ``meter`` refuses what would become too large."""
+def filters(meter: Meter, duration: Duration = duration) -> dict[str, Filter]:
+    """Return the filters by name; ``meter`` refuses what would become too large.
+
+    :param duration: says how long so many milliseconds are.
+    """
     text = meter.text
 
     def default(value: Any, instead: Any = "", boolean: bool = False) -> Any:

@@ -21,9 +21,10 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.tests import TESTS as JINJAS_TESTS
 
 from airflow_cloudact_notify.core.custom import language
-from airflow_cloudact_notify.core.custom.filters import filters
+from airflow_cloudact_notify.core.custom.filters import Duration, filters
 from airflow_cloudact_notify.core.custom.meter import CHARACTERS_A_STEP, Meter
 from airflow_cloudact_notify.core.errors import CustomTemplateError
+from airflow_cloudact_notify.core.times import duration
 
 MAX_SOURCE = 32_768
 """Bytes of one template."""
@@ -57,15 +58,20 @@ class Rendered:
 
 
 def render(
-    source: str, variables: Mapping[str, Any], meter: Meter, escape: Callable[[str], str] = str
+    source: str,
+    variables: Mapping[str, Any],
+    meter: Meter,
+    escape: Callable[[str], str] = str,
+    duration: Duration = duration,
 ) -> Rendered:
     """Return a template filled in.
 
     :param variables: plain data.
     :param escape: makes a value harmless in the medium; the template's own text stays as it is.
+    :param duration: says how long so many milliseconds are.
     :raises CustomTemplateError: when it is refused, fails, or is stopped.
     """
-    sandbox = _Sandbox(meter, escape)
+    sandbox = _Sandbox(meter, escape, duration)
     with _told():
         return Rendered(_filled_in(sandbox, source, variables), tuple(sandbox.unknown))
 
@@ -120,7 +126,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
 
     intercepted_binops = _OPERATORS
 
-    def __init__(self, meter: Meter, escape: Callable[[str], str]) -> None:
+    def __init__(self, meter: Meter, escape: Callable[[str], str], duration: Duration = duration) -> None:
         # The optimizer would calculate constants while it compiles.
         super().__init__(
             optimized=False,
@@ -135,7 +141,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         self.unknown: dict[str, None] = {}
         self.globals.clear()
         self.tests = {name: JINJAS_TESTS[name] for name in TESTS}
-        self.offered = filters(meter)
+        self.offered = filters(meter, duration)
         self.filters = {name: self._measured(function) for name, function in self.offered.items()}
         self.filters |= {
             language.EACH: meter.each,

@@ -137,7 +137,8 @@ class _Workshop:
         self._folders = [f"{folder}/{FOLDER}" for folder in (message.tenant_id, ROOT_FOLDER) if folder]
         self._files = files
         self._call = budget.call
-        self._variables = variables(message, style)
+        self._style = style or Style()
+        self._variables = variables(message, self._style)
         self._render = sandbox.render
         deadline = time.monotonic() + min(meter.MAX_SECONDS, budget.remaining())
         self._meter: Callable[[], Meter] = lambda: meter.Meter(deadline)
@@ -171,7 +172,13 @@ class _Workshop:
         except UnicodeDecodeError:
             raise CustomTemplateError(f"{file}: it is not UTF-8") from None
         try:
-            rendered = self._render(source, self._variables, self._meter(), _ESCAPES.get(part, str))
+            rendered = self._render(
+                source,
+                self._variables,
+                self._meter(),
+                _ESCAPES.get(part, str),
+                self._style.times.duration,
+            )
         except CustomTemplateError as error:
             raise CustomTemplateError(f"{file}: {error}") from None
         text = _FINISH.get(part, readable)(rendered.text)

@@ -33,7 +33,9 @@ class Tenant:
         self.service = NotificationService(path, allowed_webhook_hosts=[slack.host], clock=self.clock)
         self.configure(template="loud")
 
-    def configure(self, tenant_id: str | None = "acme", **trigger: Any) -> None:
+    def configure(
+        self, tenant_id: str | None = "acme", also: dict[str, Any] | None = None, **trigger: Any
+    ) -> None:
         mail = {
             "enabled": True,
             "smtp_host": self.smtp.host,
@@ -48,6 +50,7 @@ class Tenant:
             event_triggers=[
                 {"event": "pipeline_failure", "providers": ["both"], "cooldown_seconds": 0, **trigger}
             ],
+            **(also or {}),
         )
 
     def write(self, name: str, source: str | bytes, folder: str = "acme") -> Path:
@@ -210,6 +213,13 @@ def test_a_name_that_is_not_known_is_shown_and_noted(tenant):
     report = tenant.send()
     assert tenant.text() == "by [unknown: owner]"
     assert report.notes == (f"{file} names owner, which is not known",)
+
+
+def test_durations_are_told_in_the_tenants_words(tenant):
+    tenant.configure(template="loud", also={"locale": "de"})
+    tenant.write("loud.txt", "{{ duration }}, {{ duration_ms | duration }}, {{ 90000 | duration }}")
+    tenant.send(duration_ms=11_520_000)
+    assert tenant.text().replace("\xa0", " ") == "3 Std. 12 Min., 3 Std. 12 Min., 1 Min. 30 Sek."
 
 
 def test_no_text_of_a_pipeline_becomes_more_than_text(tenant):
