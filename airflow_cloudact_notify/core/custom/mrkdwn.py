@@ -13,7 +13,7 @@ MAX_TEXT = 12_000
 _FENCE = "```"
 _ROOM = MAX_SECTION - 2 * (len(_FENCE) + 1)
 _PING = re.compile(r"<(?=[!@])")
-_OPEN_LINK = re.compile(r"<[^<>]*(?=… \(cut\)$)")
+_OPEN_LINK = re.compile(r"<[^<>\n]*(?=… \(cut\)$)")
 
 
 def harmless(mrkdwn: str) -> str:
@@ -27,7 +27,7 @@ def harmless(mrkdwn: str) -> str:
 def pieces(mrkdwn: str) -> Iterator[str]:
     """Yield a text in pieces of at most ``MAX_SECTION`` characters, between lines; a code block goes on in the next."""
     piece, is_code = "", False
-    for line in (_cut(line, _ROOM) for line in _cut(mrkdwn, MAX_TEXT).splitlines()):
+    for line in (cut(line, _ROOM) for line in cut(mrkdwn, MAX_TEXT).splitlines()):
         if piece and len(piece) + 1 + len(line) > _ROOM:
             is_code = piece.count(_FENCE) % 2 == 1
             yield f"{piece}\n{_FENCE}" if is_code else piece
@@ -38,7 +38,7 @@ def pieces(mrkdwn: str) -> Iterator[str]:
         yield f"{piece}\n{_FENCE}" if piece.count(_FENCE) % 2 else piece
 
 
-def _cut(text: str, limit: int) -> str:
-    """Cut a text neither inside an entity nor inside a link."""
-    shorter = fit(text, limit)
-    return shorter if shorter == text else _OPEN_LINK.sub("", shorter)
+def cut(mrkdwn: str, limit: int) -> str:
+    """Return at most ``limit`` characters, cut neither inside an entity nor inside a link."""
+    shorter = fit(mrkdwn, limit)
+    return shorter if shorter == mrkdwn else _OPEN_LINK.sub("", shorter)

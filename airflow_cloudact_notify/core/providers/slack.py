@@ -225,7 +225,7 @@ def _without_blocks(payload: SlackPayload) -> SlackPayload | None:
     # What stands above the attachment says the same as the text.
     text = "\n".join((payload["text"], *block_kit.as_text(payload.get("attachments"))))
     return {key: payload[key] for key in payload if key not in rich} | {
-        "text": block_kit.fit(text, block_kit.MAX_TEXT)
+        "text": mrkdwn.cut(text, block_kit.MAX_TEXT)
     }
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_cloudact_notify.core.block_kit import MAX_SECTION
-from airflow_cloudact_notify.core.custom.mrkdwn import MAX_TEXT, harmless, pieces
+from airflow_cloudact_notify.core.custom.mrkdwn import MAX_TEXT, cut, harmless, pieces
 
 
 @pytest.mark.parametrize(
@@ -35,10 +35,10 @@ def test_links_and_marks_of_the_templates_author_stay():
 
 @given(st.lists(st.text(alphabet="a` \n<>&;|", max_size=5_000), max_size=6).map("\n".join))
 def test_pieces_fit_and_each_closes_the_code_that_it_opens(text):
-    cut = list(pieces(text))
-    assert all(0 < len(piece) <= MAX_SECTION for piece in cut)
-    assert all(piece.count("```") % 2 == 0 for piece in cut)
-    assert sum(map(len, cut)) <= MAX_TEXT + 20 * len(cut)
+    made = list(pieces(text))
+    assert all(0 < len(piece) <= MAX_SECTION for piece in made)
+    assert all(piece.count("```") % 2 == 0 for piece in made)
+    assert sum(map(len, made)) <= MAX_TEXT + 20 * len(made)
 
 
 def test_a_long_text_is_cut_between_lines_and_code_goes_on():
@@ -54,3 +54,8 @@ def test_what_is_cut_says_so_and_leaves_no_half_of_a_link():
     assert last.endswith("… (cut)")
     [piece] = pieces("b" * (MAX_SECTION - 30) + "<https://example.com/a/long/one|this>")
     assert piece == "b" * (MAX_SECTION - 30) + "… (cut)"
+
+
+def test_a_sign_of_less_does_not_cost_the_lines_below_it():
+    text = cut("rows < 5\n" + "b" * 100, 60)
+    assert text == "rows < 5\n" + "b" * 44 + "… (cut)"

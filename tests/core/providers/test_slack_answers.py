@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_cloudact_notify.core.enums import FailureReason, NotificationSeverity, Outcome
+from airflow_cloudact_notify.core.errors import DeliveryError
 from airflow_cloudact_notify.core.providers.base import ProviderSettings
 from airflow_cloudact_notify.core.providers.slack import SlackConfig, SlackNotificationProvider
 from airflow_cloudact_notify.core.report import DeliveryResult
@@ -121,6 +122,21 @@ def test_a_refused_payload_is_sent_as_plain_text_at_once(
     ):
         assert words in plain["text"]
     assert len(plain["text"]) <= 4000
+
+
+@pytest.mark.parametrize("before", range(3_900, 3_950, 7))
+def test_a_templates_link_is_not_cut_in_the_middle_by_plain_text(inbox: SlackInbox, before: int) -> None:
+    inbox.answer(400, "invalid_blocks")
+    provider, link = slack(inbox.url), "<https://airflow.example/a/long/way/to/the/log|the log of it>"
+    payload = provider.render(
+        make_message(), {"slack": f"{'x' * (before - 1_000)}\n{'y' * 1_000} {link} {link}"}
+    )
+    with pytest.raises(DeliveryError) as refused:
+        provider.send(payload, timeout=5)
+    text = refused.value.simpler["text"]
+    assert len(text) <= 4_000
+    assert text.endswith("… (cut)")
+    assert "<" not in text.replace(link, "")
 
 
 @pytest.mark.parametrize("word", PAYLOAD_WORDS)
