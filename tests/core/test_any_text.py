@@ -39,7 +39,7 @@ NASTY = (
 TEXTS = st.lists(st.one_of(st.sampled_from(NASTY), st.text(max_size=60)), max_size=12).map("".join)
 LONG = [
     (sign * 1_000_000)[:1_000_000]
-    for sign in ("x", "<", "&", '"', "\U0001f525", "\u0301", "`", "\n", "word ", "=?utf-8?")
+    for sign in ("x", "<", "&", '"', "\U0001f525", "\u0301", "`", "\n", "word ", "=?utf-8?", "1 s ")
 ]
 
 MAILER = EmailNotificationProvider(

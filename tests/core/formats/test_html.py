@@ -145,6 +145,18 @@ def test_each_line_of_a_text_runs_in_its_own_direction() -> None:
         assert (style["unicode-bidi"], style["text-align"]) == ("plaintext", "start")
 
 
+@pytest.mark.parametrize(
+    "whole", ["23 h 57 m", "850 ms", "2 d 4 h", "2026-01-02 03:04:05 UTC", "2026-01-02 03:04 +01:00"]
+)
+def test_no_line_ends_within_a_time_or_a_duration(whole: str) -> None:
+    message = make_message(message=f"3 tries ({whole}) & more", history=(f"after {whole} <more>",))
+    html = as_html(content_of(message))
+    assert f'>3 tries (<span class="whole">{whole}</span>) &amp; more<' in html
+    assert f'>after <span class="whole">{whole}</span> &lt;more&gt;<' in html
+    assert 'pipeline_failure · <span class="whole">2026-01-02 03:04:05 UTC</span></div>' in html
+    assert "\n.whole{white-space:nowrap}\n" in html
+
+
 def test_it_is_escaped() -> None:
     html = as_html(content_of(make_message(title="<b>&\"'", message="{{ 7 * 7 }}")))
     assert "&lt;b&gt;&amp;&#34;&#39;" in html
