@@ -63,12 +63,14 @@ class Content:
     more: Facts
     footer: str
     branding: BrandingConfig
+    is_late: bool = False
 
     @property
     def gist(self) -> str:
-        """One line for a lock screen, or a list of mails: whom it concerns, and why."""
+        """One line for a lock screen, or a list of mails: that it is late, whom it concerns, and why."""
         why = one_line(self.cause[:500].partition("\n")[0]) or one_line(self.body[:500])
-        return cut(" · ".join(part for part in (self.who, why) if part), 200)
+        late = "Sent late" if self.is_late else ""
+        return cut(" · ".join(part for part in (late, self.who, why) if part), 200)
 
 
 def content_of(message: NotificationMessage, style: Style | None = None) -> Content:
@@ -91,6 +93,7 @@ def content_of(message: NotificationMessage, style: Style | None = None) -> Cont
         more=(*facts[FACTS_FIRST:], *minor),
         footer=f"{message.event} · {style.times.moment(message.occurred_at)}",
         branding=style.branding,
+        is_late=message.kind is MessageKind.REPLAY,
     )
 
 

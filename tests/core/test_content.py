@@ -88,6 +88,7 @@ def test_a_message_says_what_kind_it_is_of(kind: str, said: str) -> None:
     content = content_of(make_message(kind=kind))
     assert content.kind == said
     assert content.headline.startswith("[Test] ") is (kind == "test")
+    assert content.gist.startswith("Sent late · ") is (kind == "replay")
 
 
 def test_a_message_without_a_title_has_its_events() -> None:
