@@ -45,6 +45,8 @@ EVENTS = {
 def look_of(message: NotificationMessage) -> Look:
     """Return the look of a message: its severity's, but for good news of severity info."""
     severity = message.effective_severity
+    if severity is NotificationSeverity.INFO and message.kind is MessageKind.HEALTH:
+        return RECOVERED
     if severity is NotificationSeverity.INFO and message.event is NotificationEvent.PIPELINE_SUCCESS:
         is_recovery = message.kind is MessageKind.RECOVERY or message.is_late_recovery
         return RECOVERED if is_recovery else SUCCESS

@@ -39,6 +39,11 @@ def test_white_text_can_be_read_on_every_colour(look: Any) -> None:
         pytest.param({"event": "pipeline_success"}, SUCCESS, id="a success"),
         pytest.param({"event": "pipeline_success", "kind": "recovery"}, RECOVERED, id="a recovery"),
         pytest.param(
+            {"event": "system_error", "severity": "info", "kind": "health"},
+            RECOVERED,
+            id="a destination that works again",
+        ),
+        pytest.param(
             {"event": "pipeline_success", "severity": "warning"},
             LOOKS[NotificationSeverity.WARNING],
             id="a success that warns",
