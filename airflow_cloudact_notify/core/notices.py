@@ -9,6 +9,7 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from airflow_cloudact_notify.core import policy
 from airflow_cloudact_notify.core.config import destinations
@@ -42,7 +43,7 @@ def tell_health(teller: Teller, now: float) -> int:
         tenant_id, known = rows.read(key)
         unhealthy.update(name for name, health in known.items() if health.unhealthy)
         for name, health in known.items():
-            notice = _of_health(tenant_id, name, health, times)
+            notice = of_health(tenant_id, name, health, times)
             if notice is None or not _was_told(teller, notice, without=name if tenant_id is None else None):
                 continue
             told += 1
@@ -57,33 +58,33 @@ def tell_health(teller: Teller, now: float) -> int:
 
 def tell_lost(teller: Teller, tenant_id: str | None, lost: Sequence[tuple[DeadLetter, str]]) -> None:
     """Tell the root which messages of a tenant are given up, each with the reason."""
+    _was_told(teller, of_lost(tenant_id, lost))
+
+
+def of_lost(tenant_id: str | None, lost: Sequence[tuple[DeadLetter, str]]) -> NotificationMessage:
+    """Return what there is to tell of messages that are given up, each with the reason."""
     titles = [letter.message.title for letter, _ in lost]
-    more = [f"and {len(titles) - MAX_TITLES} more"] if len(titles) > MAX_TITLES else []
-    _was_told(
-        teller,
-        NotificationMessage(
-            kind=MessageKind.HEALTH,
-            event=NotificationEvent.SYSTEM_ERROR,
-            severity=NotificationSeverity.ERROR,
-            title=f"{counted(len(lost), 'message')} of {_whose(tenant_id)} could not be delivered",
-            message="There will be no further attempt; the log of the maintenance task holds the full text.",
-            details={
-                "messages": [*titles[:MAX_TITLES], *more],
-                "given_up_because": sorted({why for _, why in lost})[:MAX_TITLES],
-                "missed_by": sorted(
-                    f"{name}: {reason} ({times})"
-                    for (name, reason), times in Counter(
-                        (str(name), str(miss.reason))
-                        for letter, _ in lost
-                        for name, miss in letter.missed.items()
-                    ).items()
-                ),
-            },
-        ),
+    more = [f"and {counted(len(titles) - MAX_TITLES, 'more message')}"] if len(titles) > MAX_TITLES else []
+    lines = "\n".join(f"- {line}" for line in (*titles[:MAX_TITLES], *more))
+    return _notice(
+        NotificationSeverity.ERROR,
+        f"{counted(len(lost), 'message')} of {_whose(tenant_id)} could not be delivered",
+        f"There will be no further attempt; the log of the maintenance task holds the full text.\n{lines}",
+        {
+            "reason": sorted({why for _, why in lost})[:MAX_TITLES],
+            "missed_by": sorted(
+                f"{name}: {reason} ({times})"
+                for (name, reason), times in Counter(
+                    (str(name), str(miss.reason))
+                    for letter, _ in lost
+                    for name, miss in letter.missed.items()
+                ).items()
+            ),
+        },
     )
 
 
-def _of_health(
+def of_health(
     tenant_id: str | None, name: NotificationProvider, health: Health, times: Times
 ) -> NotificationMessage | None:
     """Return what there is to tell of a destination, ``None`` when the root knows all there is."""
@@ -105,13 +106,16 @@ def _of_health(
     return None
 
 
-def _notice(severity: NotificationSeverity, title: str, message: str) -> NotificationMessage:
+def _notice(
+    severity: NotificationSeverity, title: str, message: str, details: dict[str, Any] | None = None
+) -> NotificationMessage:
     return NotificationMessage(
         kind=MessageKind.HEALTH,
         event=NotificationEvent.SYSTEM_ERROR,
         severity=severity,
         title=title,
         message=message,
+        details=details or {},
     )
 
 

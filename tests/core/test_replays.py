@@ -315,7 +315,7 @@ def test_it_expires_and_that_is_told(relay: Relay, caplog: pytest.LogCaptureFixt
     assert "12 of them" in caplog.text
     [notice] = relay.noticed
     assert "1 message of tenant acme could not be delivered" in notice
-    assert "rows are missing" in notice
+    assert "- rows are missing" in notice
 
 
 def test_of_too_many_the_oldest_is_told_before_it_is_given_up(
