@@ -35,6 +35,8 @@ def pictures(sample: Sample) -> Iterator[Picture]:
                 yield Picture(f"{sample.name}-email-{width}-{shade}", page, width, dark)
     else:
         yield Picture(f"{sample.name}-email", page, 600)
+    if sample.only_mail:
+        return
     is_critical = sample.message.effective_severity is NotificationSeverity.CRITICAL
     payload = as_slack(content, "<!subteam^oncall>" if is_critical else "")
     yield Picture(f"{sample.name}-slack", drawn(payload, 600), 600)

@@ -6,14 +6,25 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow_cloudact_notify.core import summaries
+from airflow_cloudact_notify.core import notices, summaries
 from airflow_cloudact_notify.core.branding import BrandingConfig, Style
-from airflow_cloudact_notify.core.enums import NotificationEvent, NotificationSeverity
+from airflow_cloudact_notify.core.enums import (
+    FailureReason,
+    NotificationEvent,
+    NotificationProvider,
+    NotificationSeverity,
+    Outcome,
+)
 from airflow_cloudact_notify.core.message import NotificationMessage
 from airflow_cloudact_notify.core.outages import Streak
-from airflow_cloudact_notify.core.state.held import Tally
+from airflow_cloudact_notify.core.replays import late_of
+from airflow_cloudact_notify.core.report import DeliveryResult
+from airflow_cloudact_notify.core.state.health import Health
+from airflow_cloudact_notify.core.state.held import MANY, Tally, millis
 from airflow_cloudact_notify.core.state.outages import Outage
+from airflow_cloudact_notify.core.state.outbox import DeadLetter, Miss
 from airflow_cloudact_notify.core.times import Times
+from airflow_cloudact_notify.core.waves import in_place_of
 
 BASE = "https://airflow.example.com/dags"
 RUN = "scheduled__2026-01-02T03:00:00+00:00"
@@ -109,12 +120,16 @@ def sample(
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A named message, and how its tenant wants it to read."""
+    """A named message, and how its tenant wants it to read.
+
+    :param only_mail: whether it tells why it came by mail: in Slack it would make no sense.
+    """
 
     name: str
     about: str
     message: NotificationMessage
     style: Style = field(default_factory=Style)
+    only_mail: bool = False
 
 
 _LINKS = {
@@ -131,10 +146,56 @@ def _tally(count: int, hours_ago: float) -> Tally:
     return Tally(count, _NOW - hours_ago * _HOURS, _FAILED.title, "")
 
 
+def _repeats(message: NotificationMessage, count: int, first: float, last: float) -> Any:
+    """Return a kind of report and its tally, begun and ended so many hours ago."""
+    key = f"held:{millis(_NOW - last * _HOURS)}-run-0-0-quiet_hours-1"
+    return message, Tally(count, _NOW - first * _HOURS, message.title, key)
+
+
+def _settled(message: NotificationMessage) -> NotificationMessage:
+    """Return a message that was made just now as one of the gallery's moment."""
+    return message.model_copy(update={"occurred_at": _FAILED.occurred_at, "message_id": _FAILED.message_id})
+
+
+def _notice(health: Health) -> NotificationMessage:
+    notice = notices.of_health("acme_corp", NotificationProvider.SLACK, health, Times())
+    assert notice
+    return _settled(notice)
+
+
 def _again(times: Times) -> tuple[str, ...]:
     since, seconds = _NOW - 23.95 * _HOURS, 23.95 * _HOURS
     return summaries.again(Streak(3, since, seconds, ""), times), summaries.more(_tally(37, 0.9), times)
 
+
+_HELD = [
+    _repeats(_FAILED, 12, 6.5, 0.4),
+    _repeats(sample(NotificationEvent.DATA_QUALITY_FAILURE), 2, 5.0, 1.5),
+    _repeats(sample(NotificationEvent.DATA_QUALITY_WARNING), MANY, 7.9, 0.1),
+]
+_GONE = "Slack answered 404 no_service"
+_REFUSED = DeliveryResult(
+    NotificationProvider.SLACK, Outcome.FAILED, FailureReason.NOT_FOUND, _GONE, attempts=1
+)
+_MISSED = Miss(FailureReason.UNREACHABLE, "no connection to smtp.acme.example:587: Connection refused", _NOW)
+_LETTER = DeadLetter(
+    _FAILED,
+    {NotificationProvider.EMAIL: _MISSED},
+    _NOW,
+    _NOW + 72 * _HOURS,
+)
+_OTHER_LETTER = DeadLetter(
+    sample(NotificationEvent.DATA_QUALITY_FAILURE),
+    {
+        NotificationProvider.EMAIL: _MISSED,
+        NotificationProvider.SLACK: Miss(FailureReason.NOT_FOUND, _GONE, _NOW),
+    },
+    _NOW,
+    _NOW + 72 * _HOURS,
+)
+_TOO_OLD = "nobody took it in 3 d"
+_ILL = Health(3, FailureReason.NOT_FOUND, _GONE, _NOW - 2.3 * _HOURS, _NOW, unhealthy=True)
+_WELL = Health(told=True, since=_NOW - 2.3 * _HOURS, well_since=_NOW)
 
 FOLLOW_UPS = (
     Sample(
@@ -152,9 +213,42 @@ FOLLOW_UPS = (
     Sample(
         "digest",
         "What was held back and nobody told",
-        summaries.digest_of(_FAILED, _tally(38, 0.1), Times()).model_copy(
-            update={"occurred_at": _FAILED.occurred_at, "message_id": _FAILED.message_id}
-        ),
+        _settled(summaries.digest_of(_FAILED, _tally(38, 0.1), Times())),
+    ),
+    Sample(
+        "overview",
+        "What quiet hours held back from a tenant",
+        _settled(summaries.overview_of("acme_corp", _HELD, ACME.times)),
+        ACME,
+    ),
+    Sample(
+        "late",
+        "A message that nobody took when it was sent",
+        late_of(_LETTER, _LETTER.missed, _NOW + 3.2 * _HOURS, ACME.times),
+        ACME,
+        only_mail=True,
+    ),
+    Sample(
+        "fall-back",
+        "A message that came by the fall-back",
+        in_place_of([_REFUSED], _FAILED),
+        ACME,
+        only_mail=True,
+    ),
+    Sample(
+        "unhealthy",
+        "What the root hears of a tenant's destination",
+        _notice(_ILL),
+    ),
+    Sample(
+        "well-again",
+        "What it hears when that works again",
+        _notice(_WELL),
+    ),
+    Sample(
+        "lost",
+        "What it hears of messages that were given up",
+        _settled(notices.of_lost("acme_corp", [(_LETTER, _TOO_OLD), (_OTHER_LETTER, _TOO_OLD)])),
     ),
     Sample(
         "test",

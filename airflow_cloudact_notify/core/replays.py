@@ -166,7 +166,7 @@ class _Run:
             _let_try(self._service.state, None if resolved.of_root else message.tenant_id)
         self._outbox.save(key, replace(letter, sending_until=self.now + _LEASE))
         report = self._service.send(
-            _late(letter, missed, self.now, resolved.config.style.times),
+            late_of(letter, missed, self.now, resolved.config.style.times),
             budget=Budget(SEND_SECONDS),
             missed={name: miss.recipients for name, miss in missed.items()},
             attempt=Attempt(was_told=letter.was_told),
@@ -253,7 +253,7 @@ class _Run:
             log.warning("That a late message was told could not be kept: %s", error)
 
 
-def _late(
+def late_of(
     letter: DeadLetter, missed: Mapping[NotificationProvider, Miss], now: float, times: Times
 ) -> NotificationMessage:
     """Return what to tell of a letter: the message, and why it comes so late."""

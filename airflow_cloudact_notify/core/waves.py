@@ -92,7 +92,7 @@ class Waves:
 
         :param short: the results of those that failed.
         """
-        told = message.model_copy(update={"history": (*_reasons(short), *message.history)})
+        told = in_place_of(short, message)
         silenced = not first.deliveries and all(r.reason is not FailureReason.UNHEALTHY for r in short)
         names = self.plan.fall_back
         if not names and silenced:
@@ -141,7 +141,14 @@ class Waves:
             return None
 
 
-def _reasons(short: Iterable[DeliveryResult]) -> Iterable[str]:
-    for result in short:
-        why = f"{result.reason}: {result.detail}" if result.detail else f"{result.reason}"
-        yield f"This is a fall-back: {result.destination} failed ({cut(why, MAX_REASON)})."
+def in_place_of(short: Iterable[DeliveryResult], message: NotificationMessage) -> NotificationMessage:
+    """Return what a fall-back is told: the message, and why it comes this way.
+
+    :param short: the results of those that failed.
+    """
+    return message.model_copy(update={"history": (*map(_reason, short), *message.history)})
+
+
+def _reason(result: DeliveryResult) -> str:
+    why = f"{result.reason}: {result.detail}" if result.detail else f"{result.reason}"
+    return f"This is a fall-back: {result.destination} failed ({cut(why, MAX_REASON)})."
