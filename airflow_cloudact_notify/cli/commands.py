@@ -206,7 +206,7 @@ COMMANDS: tuple[Command | Group, ...] = (
                 "show the silences there are",
                 "silence:show",
                 (CONFIGS, FORMAT),
-                "Those of Airflow's Variables and those of the files. With --configs, those of the files.",
+                "Those of Airflow's Variables and those of the files. With --configs, only those of the files.",
                 "cloudact-notify silence list",
             ),
             Command(
@@ -221,7 +221,7 @@ COMMANDS: tuple[Command | Group, ...] = (
     ),
     Group(
         "dead-letters",
-        "what no destination took",
+        "what destinations have missed",
         (
             Command(
                 "list",
@@ -244,7 +244,7 @@ COMMANDS: tuple[Command | Group, ...] = (
                 "deliver now, to exactly those who missed it",
                 "dead_letters:replay",
                 (*LETTERS, FORMAT),
-                "Tries also where it looks vain. Exit codes: 0 all delivered, 1 some are left.",
+                "Tries even where it looks futile. Exit codes: 0 all delivered, 1 some are left.",
                 "cloudact-notify dead-letters replay --tenant acme",
             ),
             Command(

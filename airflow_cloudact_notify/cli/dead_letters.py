@@ -1,4 +1,4 @@
-"""``cloudact-notify dead-letters``: what no destination took, looked at, delivered late, or dropped."""
+"""``cloudact-notify dead-letters``: what destinations have missed, looked at, delivered late, or dropped."""
 
 from __future__ import annotations
 

@@ -144,7 +144,7 @@ class NotificationConfig(Section):
     unhealthy_after: int = Field(default=3, ge=1)
     """After so many permanent failures in a row a destination is left alone, and tried now and then only."""
     dead_letter_hours: int = Field(default=72, ge=1, le=720)
-    """How many hours what nobody took is kept, to be delivered late by maintenance."""
+    """How many hours what a destination missed is kept, to be delivered late by maintenance."""
     runbook_url: WebAddress | None = None
     """The page that says what to do; a button of every message whose trigger or DAG names no other."""
     branding: BrandingConfig = BrandingConfig()
