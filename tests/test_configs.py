@@ -429,6 +429,11 @@ def held_back(folder: Path) -> Iterator[str]:
         yield from said(service(quiet_hours=all_day), {})
         yield from said(service(max_per_hour=1), {"pipeline_id": "a"}, {"pipeline_id": "b"})
         yield from said(service(event_triggers=always), of_task, of_task, of_run)
+        bad_data = of_task | {"event": "data_quality_failure"}
+        again, run_of_it = (
+            fields | {"pipeline_logging_id": "next", "occasion": "next"} for fields in (bad_data, of_run)
+        )
+        yield from said(service(event_triggers=[{"event": "pipeline_failure"}]), bad_data, again, run_of_it)
         state, of_others = MemoryStateStore(), []
         others = service(state=state)
         first = service(lambda _: of_others.extend(said(others, {"task_id": "other"})), state)
