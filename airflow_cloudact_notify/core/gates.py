@@ -192,7 +192,7 @@ def last_place(plan: Plan, place: Place) -> str:
 
 def _full(plan: Plan, now: float) -> Held:
     until = f"{end_of_hour(now):%H:%M} UTC"
-    why = f"max_per_hour: {plan.max_per_hour} were sent in this hour; what is held is summed up after {until}"
+    why = f"the limit of {plan.max_per_hour} an hour is reached; what is held back is summed up after {until}"
     return Held(SuppressionReason.MAX_PER_HOUR, why, counts=True)
 
 
