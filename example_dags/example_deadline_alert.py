@@ -1,7 +1,7 @@
 """A run that is not done in time is told of while it is still running.
 
-Airflow makes the notifier itself, when the deadline has passed, in a process that does not know the DAG: the notifier's
-class stands here, with its arguments beside it. They are stored in Airflow's database, so they hold no secrets and no
+Airflow makes the notifier itself, when the deadline has passed, in a process that does not know the DAG: it is
+given the notifier's class and its arguments. These are stored in Airflow's database, so they hold no secrets and no
 functions; templates see ``dag_run`` and ``deadline``. The DAG's tags and params are not known there: the tenant is
 named here, or in the run's conf.
 """

@@ -1,6 +1,6 @@
 """Every task of a DAG tells its tenant, by two lines in ``default_args``.
 
-Whom that reaches, and where, stands in ``configs/acme_corp/notifications.json``; a tenant without a file is served by
+Whom that reaches, and where, is up to ``configs/acme_corp/notifications.json``; a tenant without a file is served by
 ``configs/notifications/config.json``. The DAG never changes when the recipients do.
 """
 

@@ -298,7 +298,9 @@ def test_no_more_than_so_many_an_hour_and_one_summary_of_the_rest(storm: Storm) 
     sent = fill(storm, 5)
     assert [bool(one.delivered) for one in sent] == [True, True, True, False, False]
     assert sent[3].suppressed is CAPPED
-    assert sent[3].reason == "the limit of 3 an hour is reached; what is held back is summed up after 04:00 UTC"
+    assert (
+        sent[3].reason == "the limit of 3 an hour is reached; what is held back is summed up after 04:00 UTC"
+    )
     assert sent[1].message.history == ()
     assert sent[2].message.history[0].startswith("This is number 3 of this hour")
     assert maintained(storm).digests == 0
