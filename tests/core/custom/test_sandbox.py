@@ -281,7 +281,7 @@ def test_what_would_take_for_ever_is_stopped(source):
     threads = threading.active_count()
     with pytest.raises(CustomTemplateError):
         render(source, VARIABLES, meter(10.0))
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads
 
 
 def meter(seconds: float = 10.0) -> Meter:
