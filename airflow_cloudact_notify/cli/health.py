@@ -26,6 +26,7 @@ from airflow_cloudact_notify.core.masking import mask
 from airflow_cloudact_notify.core.service import NotificationService
 from airflow_cloudact_notify.core.smtp import tls_context
 from airflow_cloudact_notify.core.tenant_ids import is_tenant_id, tenant_folders
+from airflow_cloudact_notify.core.texts import counted
 
 NETWORK_TIMEOUT = 10.0
 _PACKAGES = (
@@ -79,14 +80,14 @@ def files(arguments: argparse.Namespace) -> Iterator[Check]:
     )
     names = list(checkup.files())
     state = State.OK if names else State.DOUBT
-    yield Check("configs_path", state, f"{folder} holds {len(names)} configuration files")
+    yield Check("configs_path", state, f"{folder} holds {counted(len(names), 'configuration file')}")
     findings = [finding for name in names for finding in checkup.findings(name)]
     mistakes = [finding for finding in findings if not finding.is_warning]
     if mistakes:
-        found = f"{len(mistakes)} mistakes, the first: {mistakes[0].problem}"
+        found = f"{counted(len(mistakes), 'mistake')}, the first: {mistakes[0].problem}"
         yield Check("files", State.BAD, found, "Run 'cloudact-notify validate --env' for all of them.")
     elif findings:
-        found = f"{len(findings)} warnings, the first: {findings[0].problem}"
+        found = f"{counted(len(findings), 'warning')}, the first: {findings[0].problem}"
         yield Check("files", State.DOUBT, found, "Run 'cloudact-notify validate' for all of them.")
     elif names:
         yield Check("files", State.OK, "no mistakes, and every variable they name is set here")

@@ -52,6 +52,13 @@ def test_mistakes_and_unset_variables_are_counted(folder, run):
     assert found["files"]["found"].startswith("2 mistakes")
 
 
+def test_one_is_told_as_one(folder, run):
+    folder.write("acme", emial={})
+    _, found = diagnosed(run)
+    assert found["configs_path"]["found"].endswith("holds 1 configuration file")
+    assert found["files"]["found"].startswith("1 mistake, the first: ")
+
+
 def test_the_network_is_tried_without_telling_anybody(folder, run, monkeypatch):
     with SmtpInbox() as inbox, SlackInbox() as slack, refused_port() as port:
         monkeypatch.setenv(
