@@ -40,8 +40,9 @@ CONFIGS = argument(
     "-c",
     "--configs",
     metavar="FOLDER",
-    help="look at this folder of files by itself, without Airflow; left out, what Airflow's configuration names, "
-    "or where Airflow is not installed, $CLOUDACT_NOTIFY_CONFIGS_PATH, else ./configs",
+    help="look at this folder of files by itself, without Airflow: a path, or a URL such as s3://bucket/configs; left "
+    "out, what Airflow's configuration names, or where Airflow is not installed, $CLOUDACT_NOTIFY_CONFIGS_PATH, else "
+    "./configs",
 )
 FORMAT = argument(
     "-f",
