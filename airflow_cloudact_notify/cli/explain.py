@@ -114,10 +114,10 @@ def _terms(plan: Plan) -> str:
 
 def _whom(name: NotificationProvider, section: Any) -> str:
     people = [*getattr(section, "to_emails", ()), *getattr(section, "cc_emails", ())]
-    return (
-        ", ".join(people)
-        or f"whoever reads {getattr(section, 'channel', None) or 'the channel of its webhook'}"
-    )
+    channel = getattr(section, "channel", None)
+    # Only webhooks of older custom integrations follow it, and nobody can tell them by their looks.
+    named = f", or {channel} if the webhook follows 'channel'" if channel else ""
+    return ", ".join(people) or f"whoever reads the channel of its webhook{named}"
 
 
 def _say_json(found: dict[str, Any], note: str) -> None:

@@ -165,3 +165,12 @@ def test_a_fall_back_stands_in(folder, run):
     told = explained(run, "acme", "pipeline_failure")["told"]
     assert list(told) == ["email", "slack"]
     assert told["slack"].startswith("stands in when")
+
+
+def test_a_channel_is_promised_only_where_the_webhook_follows_it(folder, run):
+    slack = {"enabled": True, "webhook_url": "https://hooks.slack.com/services/T0/B0/X", "channel": "#alerts"}
+    folder.write("acme", default_provider="slack", slack=slack)
+    told = explained(run, "acme", "pipeline_failure")["told"]
+    assert told == {
+        "slack": "tells whoever reads the channel of its webhook, or #alerts if the webhook follows 'channel'"
+    }
