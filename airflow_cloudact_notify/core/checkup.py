@@ -21,6 +21,7 @@ from airflow_cloudact_notify.core.providers import PROVIDERS
 from airflow_cloudact_notify.core.providers.base import ProviderSettings
 from airflow_cloudact_notify.core.references import ReferenceRules
 from airflow_cloudact_notify.core.root import ROOT_FILE
+from airflow_cloudact_notify.core.stand_ins import StandIns
 from airflow_cloudact_notify.core.tenant_ids import (
     TENANT_FILE,
     check_tenant_id,
@@ -29,18 +30,6 @@ from airflow_cloudact_notify.core.tenant_ids import (
     misnamed_files,
     tenant_folders,
 )
-
-STAND_INS = (
-    "value",
-    "name@example.com",
-    "https://hooks.slack.com/services/T000/B000/XXX",
-    "587",
-    "true",
-    "error",
-    "both",
-    "U0123ABCD",
-)
-"""What a variable may hold whose value is not known: the first that fits its key is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +69,7 @@ class Checkup:
         self._rules = rules or ReferenceRules()
         self._allowed_webhook_hosts = allowed_webhook_hosts
         self._env = env
-        self._stand_ins = _StandIns(env or {})
+        self._stand_ins = StandIns(env or {})
         self._tenants = dict.fromkeys(tenant_folders(folder))
         self._root = self._read_root()
 
@@ -229,44 +218,6 @@ def _read(file: Path) -> bytes:
     if content is None:
         raise ConfigurationError(ConfigProblem(str(file), "", "there is no such file", "Correct the path."))
     return content
-
-
-class _StandIns:
-    """Values for variables that are not known: the first of ``STAND_INS`` that fits a variable's keys."""
-
-    def __init__(self, env: Mapping[str, str]) -> None:
-        self._env = env
-        self._fitted: dict[str, int] = {}
-
-    def filled_in(
-        self, document: Document, name: str
-    ) -> tuple[Document, NotificationConfig | None, tuple[ConfigProblem, ...]]:
-        """Return a document with a value for each variable, and what it describes, or what is wrong with it.
-
-        Nothing is said of a key for which no stand-in fits: the variable's value may.
-        """
-        named = [ref for ref in references.references(document) if not self._env.get(ref.name)]
-        choice = {ref.name: self._fitted.get(ref.key, 0) for ref in named}
-        while True:
-            values = {**self._env, **{name: STAND_INS[index] for name, index in choice.items()}}
-            complete: Document = references.substitute(document, values)
-            config, refused = _validated(complete, name)
-            keys = {problem.key for problem in refused}
-            doubtful = {
-                ref.name for ref in named if ref.key in keys and choice[ref.name] < len(STAND_INS) - 1
-            }
-            if not doubtful:
-                self._fitted |= {ref.key: choice[ref.name] for ref in named}
-                known = {ref.key for ref in named}
-                return complete, config, tuple(p for p in refused if p.key not in known)
-            choice |= {variable: choice[variable] + 1 for variable in doubtful}
-
-
-def _validated(document: Document, name: str) -> tuple[NotificationConfig | None, tuple[ConfigProblem, ...]]:
-    try:
-        return documents.validate(document, name), ()
-    except ConfigurationError as error:
-        return None, error.problems
 
 
 def _wrong_tenant(file: _File) -> list[ConfigProblem]:
