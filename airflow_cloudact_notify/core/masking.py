@@ -19,6 +19,7 @@ MASK = "***"
 MAX_TEXT = 100_000
 """Characters of one text that are kept; what follows is cut, visibly."""
 MAX_ITEMS = 100
+"""Of one collection, what stands for those that are left out included: a message that is made anew loses no more."""
 MAX_LEAVES = 1_000
 MAX_DATA = 300_000
 """Characters of all texts of one piece of data that are kept, and looked through for secrets: the budget of a callback
@@ -224,14 +225,15 @@ class _Plain:
         return self._masked(_text(value))
 
     def _collection(self, value: Any, key: str, depth: int) -> Any:
-        left_out = len(value) - MAX_ITEMS
+        kept = len(value) if len(value) <= MAX_ITEMS else MAX_ITEMS - 1
+        left_out = len(value) - kept
         if isinstance(value, Mapping):
-            items = itertools.islice(value.items(), MAX_ITEMS)
+            items = itertools.islice(value.items(), kept)
             cut = {CUT: f"{left_out} more"} if left_out > 0 else {}
             return {self._masked(_text(k)): self.value(v, _text(k), depth) for k, v in items} | cut
         if isinstance(value, set | frozenset):
             value = sorted(value, key=_text)
-        return [self.value(item, key, depth) for item in itertools.islice(value, MAX_ITEMS)] + (
+        return [self.value(item, key, depth) for item in itertools.islice(value, kept)] + (
             [f"{left_out} more {CUT}"] if left_out > 0 else []
         )
 

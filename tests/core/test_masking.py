@@ -296,9 +296,14 @@ def test_whatever_a_pattern_matches_holds_one_of_its_hints(
 
 def test_a_long_list_is_cut_visibly() -> None:
     masked = plain(list(range(250)))
-    assert masked[: masking.MAX_ITEMS] == list(range(masking.MAX_ITEMS))
-    assert masked[-1] == f"150 more {masking.CUT}"
-    assert plain({str(n): n for n in range(250)})[masking.CUT] == "150 more"
+    assert masked == [*range(masking.MAX_ITEMS - 1), f"151 more {masking.CUT}"]
+    assert plain({str(n): n for n in range(250)})[masking.CUT] == "151 more"
+    assert plain(list(range(masking.MAX_ITEMS))) == list(range(masking.MAX_ITEMS))
+
+
+def test_what_was_cut_once_is_not_cut_again() -> None:
+    once = plain({"list": list(range(250)), "object": {str(n): n for n in range(250)}})
+    assert plain(once) == once
 
 
 def test_data_that_holds_itself_ends() -> None:
