@@ -118,7 +118,7 @@ def _recover(teller: Teller, latest_success: LatestSuccess) -> int:
             lifecycle=Lifecycle.SUCCESS,
             run_began_at=began,
         )
-        teller.tell(success)
+        teller.tell(success, alerted=outage.alerted)
         ended += rows.read(outage.key) is None
     return ended
 

@@ -23,8 +23,11 @@ from airflow_cloudact_notify.core.state.held import LATE_SECONDS, MANY, HeldRepo
 from airflow_cloudact_notify.core.state.outages import Outage
 from airflow_cloudact_notify.core.state.store import MemoryStateStore
 from airflow_cloudact_notify.testing import SlackInbox
+from tests.core.relay import BY_SLACK, Relay
 from tests.core.storm import LEASE, Storm, report, success
 
+DATA_QUALITY = {"event": "data_quality_failure", "providers": ["slack"]}
+SLOW = (429, "rate_limited", {"Retry-After": "600"})
 CONTROL = "cloudact_notify:control:maintenance"
 NOTHING = Maintained()
 
@@ -119,6 +122,43 @@ def test_a_destination_that_keeps_a_digest_waiting_keeps_no_other_tenants(storm:
         assert maintained(storm).digests == 1
         assert (len(storm.told), len(other.payloads), storm.clock.slept) == (1, 2, [])
         assert maintained(storm).digests == 2
+
+
+def test_a_digest_goes_to_its_fall_back_though_its_destination_keeps_others_waiting(relay: Relay) -> None:
+    relay.configure(BY_SLACK | {"fallback_providers": ["email"]}, DATA_QUALITY)
+    hold_one_of_each(relay)
+    for _ in range(2):
+        relay.chat.answer(*SLOW)
+    assert relay.maintain().digests == 1
+    assert "1 more report: sales failed" in relay.mailed[-1]
+    assert len(relay.chat.payloads) == 4
+
+
+def test_a_destination_and_its_fall_back_keep_waiting_once(relay: Relay) -> None:
+    relay.configure(BY_SLACK, DATA_QUALITY, fallback_providers=["email"])
+    hold_one_of_each(relay)
+    relay.chat.answer(*SLOW)
+    relay.mail.answer("451 later")
+    assert relay.maintain().digests == 0
+    assert len(relay.chat.payloads) == 3
+
+
+def test_who_was_alerted_hears_of_the_end_though_another_destination_keeps_waiting(relay: Relay) -> None:
+    by_mail = {"event": "pipeline_failure", "providers": ["email"]}
+    relay.configure(by_mail, DATA_QUALITY, {"event": "pipeline_success", "providers": ["slack"]})
+    hold_one_of_each(relay)
+    for _ in range(2):
+        relay.chat.answer(*SLOW)
+    done = maintain(relay.service, began_at(6), relay.clock())
+    assert (done.recovered, len(relay.chat.payloads)) == (1, 3)
+    assert "Recovered: sales" in relay.mailed[-1]
+
+
+def hold_one_of_each(relay: Relay) -> None:
+    """Let a cooldown that is over have held back a pipeline's failure, and one of its data's quality."""
+    for event in ("pipeline_failure", "data_quality_failure") * 2:
+        relay.send(event=event, dedup_key=None)
+    relay.clock.advance(301)
 
 
 def test_a_report_that_comes_while_a_digest_is_sent_is_counted_by_the_next(storm: Storm) -> None:
