@@ -24,6 +24,8 @@ from airflow_cloudact_notify.core.state.store import StateStore, short_hash
 
 MAX_DELETED = 20
 """Held rows that a callback deletes when it ends an outage; maintenance deletes the rest."""
+MAX_READ = 20
+"""Held rows of one run, the newest, that a callback reads to find one of a task's failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +146,10 @@ class Outages:
         """
         for key in self._rows.of_pipeline(message.tenant_id, message.pipeline_id):
             outage = self._rows.read(key)
-            for held in self._held_keys(outage) if outage else ():
-                about = parsed(held)
-                if about.run == _run(message) and about.why not in GATES and self._is_of_task(held, message):
-                    return True
+            keys = self._held_keys(outage) if outage else []
+            own = [k for k in keys if parsed(k).run == _run(message) and parsed(k).why not in GATES]
+            if any(self._is_of_task(k, message) for k in own[-MAX_READ:]):
+                return True
         return False
 
     def is_open(self, message: NotificationMessage) -> bool:

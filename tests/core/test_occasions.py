@@ -10,8 +10,9 @@ import pytest
 
 from airflow_cloudact_notify.core.enums import SuppressionReason
 from airflow_cloudact_notify.core.message import NotificationMessage
+from airflow_cloudact_notify.core.outages import MAX_READ
 from airflow_cloudact_notify.testing import SlackInbox
-from tests.core.storm import HELD, Storm, report
+from tests.core.storm import HELD, Flaky, Storm, report
 
 SCOPES = pytest.mark.parametrize("scope", ["pipeline", "task", "event"])
 
@@ -85,6 +86,18 @@ def test_a_runs_failure_that_is_severer_than_its_tasks_is_told(storm: Storm) -> 
     storm.service.send(task("r1"))
     storm.service.send(task("r2"))
     assert storm.service.send(dag("r2", severity="critical")).delivered
+
+
+def test_of_very_many_repeats_of_a_run_that_was_cleared_few_are_read(storm: Storm) -> None:
+    storm.state = counting = Flaky(0, print)
+    storm.service = storm.make()
+    storm.service.send(task("r1"))
+    for index in range(100):
+        storm.service.send(task("r2", map_index=index))
+    storm.clock.advance(301)
+    counting.calls.clear()
+    assert storm.service.send(dag("r2", clear_number=1)).delivered
+    assert sum(call.startswith(f"read {HELD}") for call in counting.calls) <= MAX_READ + 1
 
 
 def test_the_silence_of_a_task_does_not_hold_back_its_run(storm: Storm) -> None:
