@@ -195,7 +195,8 @@ class _Run:
 
         What may have arrived is left alone for as long as it has been waiting: it may have arrived each time.
         """
-        if miss.ambiguous and self.now - miss.tried_at < min(miss.tried_at - letter.failed_at, LONGEST_PAUSE):
+        pause = min(miss.tried_at - letter.failed_at, LONGEST_PAUSE)
+        if miss.ambiguous and 0 <= self.now - miss.tried_at < pause:
             return False
         if not (miss.reason.permanent or miss.reason in _OF_THE_MESSAGE):
             return True

@@ -241,6 +241,15 @@ def test_what_may_have_arrived_is_repeated_ever_more_rarely(relay: Relay) -> Non
     assert tried == {"taken, and never said so": 1 + len(told), "behind it": 1}
 
 
+def test_what_may_have_arrived_does_not_wait_for_a_clock_that_was_set_back(relay: Relay) -> None:
+    with ScriptedWebhook(HANG_UP) as server:
+        relay.configure(BY_SLACK, slack={"enabled": True, "webhook_url": server.url})
+        relay.service = relay.make(allowed_webhook_hosts=[server.host])
+        assert not relay.send("taken, and never said so").delivered
+        relay.clock.advance(-24 * 3600)
+        assert relay.maintain().replayed == 1
+
+
 # --- permanent failures
 
 
