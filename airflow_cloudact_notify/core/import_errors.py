@@ -13,6 +13,7 @@ from airflow_cloudact_notify.core.message import NotificationMessage
 from airflow_cloudact_notify.core.report import NotificationReport
 from airflow_cloudact_notify.core.service import NotificationService
 from airflow_cloudact_notify.core.state.import_errors import ImportErrors, KnownImportError
+from airflow_cloudact_notify.core.state.outbox import Outbox
 from airflow_cloudact_notify.core.state.store import short_hash
 
 log = logging.getLogger(__name__)
@@ -62,8 +63,8 @@ def tell_import_errors(
         before = known.get(problem.file)
         if before and before.digest == problem.digest:
             continue
-        report = service.send(_broken(problem, is_changed=before is not None))
-        if report.failures and not report.delivered:
+        report = _sent(service, _broken(problem, is_changed=before is not None))
+        if not _is_settled(report):
             failed += 1
             continue
         told = tuple(str(name) for name, result in report.items() if result)
@@ -72,12 +73,22 @@ def tell_import_errors(
     for before in known.values():
         if before.file in current:
             continue
-        if before.alerted and not _is_settled(service.send(_mended(before), providers=before.alerted)):
+        if before.alerted and not _is_settled(_sent(service, _mended(before), before.alerted)):
             failed += 1
             continue
         rows.delete(before.file)
         mended += 1
     return Checked(broken, mended, len(current) - broken - failed, failed)
+
+
+def _sent(
+    service: NotificationService, message: NotificationMessage, providers: tuple[str, ...] = ()
+) -> NotificationReport:
+    """Send, and keep no dead letter of what nobody took: it is told anew the next time, and would be told twice."""
+    report = service.send(message, providers=providers)
+    if report.dead_letter and not _is_settled(report):
+        Outbox(service.state, log.warning).delete(report.dead_letter)
+    return report
 
 
 def _is_settled(report: NotificationReport) -> bool:

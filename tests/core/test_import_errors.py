@@ -17,3 +17,21 @@ def test_a_file_that_breaks_breaks_otherwise_and_is_mended_is_told_in_words(rela
     )
     assert "New and changed DAGs in it do not run." in otherwise
     assert "Airflow no longer reports an import error for dags/sales.py." in mended
+
+
+def test_what_nobody_took_is_told_once_when_somebody_takes_it(relay: Relay) -> None:
+    relay.folder.write(
+        None,
+        slack={"enabled": True, "webhook_url": relay.ops.url},
+        default_provider="slack",
+        retry_config={"max_attempts": 1},
+    )
+    for problems in ([ImportProblem("dags/sales.py", None, "SyntaxError: invalid syntax")], []):
+        for answers in (503, 503, 200):
+            relay.ops.answer(answers, "")
+            relay.clock.advance(300)
+            tell_import_errors(relay.service, problems, relay.clock())
+        relay.clock.advance(300)
+        relay.maintain()
+        assert relay.rows("letter") == []
+    assert len(relay.ops.payloads) == 6
