@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from airflow_cloudact_notify.core.budget import Budget
 from airflow_cloudact_notify.core.enums import NotificationEvent, NotificationSeverity
 from airflow_cloudact_notify.core.masking import MAX_TEXT, mask
 from airflow_cloudact_notify.core.message import NotificationMessage
@@ -15,6 +16,7 @@ from airflow_cloudact_notify.core.service import NotificationService
 from airflow_cloudact_notify.core.state.import_errors import ImportErrors, KnownImportError
 from airflow_cloudact_notify.core.state.outbox import Outbox
 from airflow_cloudact_notify.core.state.store import short_hash
+from airflow_cloudact_notify.core.teller import TELL_SECONDS
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +87,7 @@ def _sent(
     service: NotificationService, message: NotificationMessage, providers: tuple[str, ...] = ()
 ) -> NotificationReport:
     """Send, and keep no dead letter of what nobody took: it is told anew the next time, and would be told twice."""
-    report = service.send(message, providers=providers)
+    report = service.send(message, providers=providers, budget=Budget(TELL_SECONDS))
     if report.dead_letter and not _is_settled(report):
         Outbox(service.state, log.warning).delete(report.dead_letter)
     return report

@@ -35,3 +35,11 @@ def test_what_nobody_took_is_told_once_when_somebody_takes_it(relay: Relay) -> N
         relay.maintain()
         assert relay.rows("letter") == []
     assert len(relay.ops.payloads) == 6
+
+
+def test_a_destination_that_asks_for_a_long_wait_is_not_waited_for(relay: Relay) -> None:
+    relay.ops.answer(429, "rate_limited", {"Retry-After": "600"})
+    relay.clock.slept.clear()
+    problem = ImportProblem("dags/sales.py", None, "SyntaxError: invalid syntax")
+    assert tell_import_errors(relay.service, [problem], relay.clock()).failed == 1
+    assert sum(relay.clock.slept) < 1
