@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from airflow_cloudact_notify.core import claims, policy
+from airflow_cloudact_notify.core import policy
 from airflow_cloudact_notify.core.enums import NotificationProvider
 from airflow_cloudact_notify.core.errors import StateUnavailable
 from airflow_cloudact_notify.core.gates import GATES
@@ -246,8 +246,8 @@ class Outages:
         for k in own[-MAX_DELETED:]:  # the newest: rows with earlier keys may still come between them
             self._held.delete(k)
         row = self._cooldowns.load(key)
-        if row.claim and claims.is_live(row.claim, self._clock()):
-            return  # it is failing again
+        if row.claim:
+            return  # it is failing again, or was when its reporter was killed: maintenance tells what he could not
         if not others and not left:
             self._cooldowns.delete(key)
             return

@@ -481,3 +481,13 @@ def test_failures_are_counted_where_the_cooldown_is_kept(storm: Storm, scope: st
     storm.service.send(failure(run="r2", **elsewhere))
     assert all("critical" not in text for text in storm.told)
     assert storm.service.send(failure(run="r3", task_id="load")).message.effective_severity == "critical"
+
+
+def test_a_recovery_leaves_the_claim_of_a_killed_reporter_of_a_newer_run(storm: Storm) -> None:
+    storm.service.send(report(lifecycle="failure", run="r1", began=5))
+    storm.clock.advance(301)
+    storm.is_killed_while_telling(report(lifecycle="failure", run="r3", began=7, title="r3 failed"))
+    storm.clock.advance(LEASE + 1)
+    assert storm.service.send(success(run="r2", began=6)).delivered
+    assert maintain(storm.service, lambda _: None, storm.clock()).retold == 1
+    assert "r3 failed" in storm.told[-1]
