@@ -60,7 +60,7 @@ def _of_mail(received: ReceivedMail) -> Arrival:
 
 def _of_slack(payload: Mapping[str, Any]) -> Arrival:
     texts = list(_texts(payload))
-    facts = dict(match.groups() for text in texts if (match := re.match(r"\*(\w+)\*\n(.*)", text)))
+    facts = dict(_facts(payload))
     content = json.dumps(payload, indent=2, ensure_ascii=False).encode()
     to = payload.get("channel", "webhook")
     arrival = _arrival(facts, "\n".join(texts), "slack", to, {".slack.json": content})
@@ -87,6 +87,16 @@ def _arrival(
 def _part(received: ReceivedMail, kind: str) -> str:
     part = received.mail.get_body((kind,))
     return part.get_content() if part else ""
+
+
+def _facts(value: Any) -> Iterator[tuple[str, str]]:
+    """Yield names and values: they stand in turn in the fields of Slack's sections."""
+    if isinstance(value, Mapping) and "fields" in value:
+        texts = [field["text"] for field in value["fields"]]
+        yield from ((name.strip("*"), said) for name, said in zip(texts[::2], texts[1::2], strict=True))
+    elif isinstance(value, Mapping | list):
+        for child in value.values() if isinstance(value, Mapping) else value:
+            yield from _facts(child)
 
 
 def _texts(value: Any) -> Iterator[str]:
