@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow_cloudact_notify.core import policy
-from airflow_cloudact_notify.core.enums import NotificationProvider
+from airflow_cloudact_notify.core.enums import NotificationProvider, SuppressionReason
 from airflow_cloudact_notify.core.errors import StateUnavailable
-from airflow_cloudact_notify.core.gates import GATES
 from airflow_cloudact_notify.core.message import NotificationMessage
 from airflow_cloudact_notify.core.policy import Plan
 from airflow_cloudact_notify.core.state.cooldowns import Cooldowns
@@ -140,15 +139,17 @@ class Outages:
     def has_held_task_of(self, message: NotificationMessage) -> bool:
         """Return whether a repeat is counted that tells of a task which failed in the run that a message tells of.
 
-        What a silence or another gate held back does not count: it may be meant for the task alone.
+        Only what a cooldown held back counts, which begins when somebody was told: who was telling it may have failed,
+        and a silence may be meant for the task alone.
 
         :raises StateUnavailable: when the state does not answer.
         """
         for key in self._rows.of_pipeline(message.tenant_id, message.pipeline_id):
             outage = self._rows.read(key)
             keys = self._held_keys(outage) if outage else []
-            own = [k for k in keys if parsed(k).run == _run(message) and parsed(k).why not in GATES]
-            if any(self._is_of_task(k, message) for k in own[-MAX_READ:]):
+            own = [k for k in keys if parsed(k).run == _run(message)]
+            repeats = [k for k in own if parsed(k).why == SuppressionReason.COOLDOWN]
+            if any(self._is_of_task(k, message) for k in repeats[-MAX_READ:]):
                 return True
         return False
 

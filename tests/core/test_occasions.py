@@ -106,3 +106,13 @@ def test_the_silence_of_a_task_does_not_hold_back_its_run(storm: Storm) -> None:
     storm.configure(silences=[silence])
     assert storm.service.send(task("r1")).suppressed is SuppressionReason.SILENCED
     assert storm.service.send(dag("r1")).delivered
+
+
+def test_a_runs_failure_is_told_when_who_was_telling_its_tasks_failed(storm: Storm) -> None:
+    storm.service.send(task("r1"))
+    storm.clock.advance(301)
+    telling = task("r2", map_index=0)
+    claimed = storm.is_killed_while_telling(telling)
+    assert storm.service.send(task("r2", map_index=1)).suppressed is SuppressionReason.BEING_TOLD
+    storm.books().failed(claimed, storm.plan(telling))
+    assert storm.service.send(dag("r2")).delivered
